@@ -1,0 +1,21 @@
+/** One URL of a batch with its own settings. */
+export interface Entry {
+  /** Its line in the user's list, from 1. */
+  index: number;
+  /** http or https, in WHATWG's canonical form, without credentials or fragment. */
+  url: string;
+  /** Where the file goes, below the batch's prefix. */
+  key: string;
+  /** Request headers of this entry alone. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Bytes that the file must have. */
+  size?: number | undefined;
+  /** Digests that the file must have, lower-case hex. */
+  md5?: string | undefined;
+  sha256?: string | undefined;
+}
+
+/** A source host: scheme, host and port, as in `https://example.com` or `http://127.0.0.1:8080`. */
+export function hostOf(url: string): string {
+  return new URL(url).origin;
+}

@@ -1,0 +1,26 @@
+import type { FailureCode } from './failure.ts';
+
+/**
+ * How an entry ended; final. Entries that a cancel found without an outcome are counted as cancelled and not listed.
+ * Fields that do not apply are left out.
+ */
+export interface Outcome {
+  index: number;
+  url: string;
+  key: string;
+  state: 'done' | 'skipped' | 'failed';
+  /** Bytes stored. */
+  bytes?: number | undefined;
+  sha256?: string | undefined;
+  contentType?: string | undefined;
+  /** Of the last response. */
+  httpStatus?: number | undefined;
+  code?: FailureCode | undefined;
+  message?: string | undefined;
+  /** Requests that were begun for this entry, redirects not counted apart. */
+  attempts: number;
+  /** `false` where the source's framing could not prove that the body was whole (it ended by closing). */
+  lengthVerified?: boolean | undefined;
+  /** Milliseconds since the epoch. */
+  settledAt: number;
+}

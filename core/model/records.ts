@@ -1,0 +1,121 @@
+import type { BatchOptions } from './options.ts';
+import type { FailureCode } from './failure.ts';
+
+/**
+ * A batch's state: `planning` until all its shard records exist, `paused` and `cancelling` by request, `cancelled` and
+ * `finished` once it is closed.
+ */
+export type BatchState = 'planning' | 'running' | 'paused' | 'cancelling' | 'cancelled' | 'finished';
+
+/** How many entries ended how. None of these numbers ever goes back. */
+export interface Counts {
+  done: number;
+  failed: number;
+  skipped: number;
+  cancelled: number;
+  /** Bytes of the `done` ones. */
+  bytes: number;
+  /** The `failed` ones by code. */
+  failures: Partial<Record<FailureCode, number>>;
+}
+
+export interface BatchRecord {
+  id: string;
+  /** Raised by one with every update. */
+  rev: number;
+  name?: string | undefined;
+  state: BatchState;
+  /** Milliseconds since the epoch, like every time in a record. */
+  createdAt: number;
+  /** When what is left fails as `DEADLINE`. */
+  deadline: number;
+  /** Entries, without duplicates. */
+  total: number;
+  /** Lines left out because an earlier one has the same URL and key. */
+  duplicates: number;
+  shardCount: number;
+  options: BatchOptions;
+  /** Whether request headers of the whole batch wait under `secrets/`. */
+  hasSecrets: boolean;
+  closedAt?: number | undefined;
+  notifiedAt?: number | undefined;
+  /** The sums, from when the batch is closed. */
+  final?: Counts | undefined;
+}
+
+/** A shard's hold by one turn of one ticket. */
+export interface Owner {
+  /** The ticket's message id. */
+  ticket: string;
+  /** A token of this very turn: who finds it after a lost answer knows that the write was its own. */
+  turn: string;
+}
+
+export interface ShardRecord extends Counts {
+  batchId: string;
+  shard: number;
+  /** Raised by one with every update. */
+  rev: number;
+  /** The shard's bytes of the manifest: `from` up to, not including, `to`. */
+  from: number;
+  to: number;
+  /** Entries in that range. */
+  total: number;
+  /** Source hosts in that range. */
+  hosts: number;
+  /** Requests that a turn may have under way at once, and how many of them to one planned host. */
+  connections: number;
+  connectionsPerHost: number;
+
+  /** Bytes before it are started or set aside. */
+  cursor: number;
+  /** Started entries that wait for another attempt. */
+  retrying: number;
+  /** Checkpoints that wrote results; names the newest results object. */
+  seq: number;
+  /** Raised with every lease. */
+  epoch: number;
+  owner?: Owner | undefined;
+  leaseUntil: number;
+  /** When the next turn has something to do. */
+  wakeAt: number;
+  /** Whether a ticket of this shard should be in the queue; if not, the sweeper sends one when it is due. */
+  ticketed: boolean;
+  /** When the sweeper last sent a spare ticket. */
+  sweptAt?: number | undefined;
+  /** Key of the newest waiting object, if entries wait. */
+  waiting?: string | undefined;
+  /** Leases that ran out, since the last clean release or progress. */
+  crashes: number;
+  /** Only entries are left that lead into hosts planned for other shards; set once, never taken back. */
+  abroad?: boolean | undefined;
+  /** Speed over the newest checkpoint's interval, and when that ended. */
+  rate?: { filesPerSecond: number; bytesPerSecond: number; at: number } | undefined;
+  finishedAt?: number | undefined;
+}
+
+/** Entries of a shard without an outcome. */
+export function pendingOf(shard: ShardRecord): number {
+  return shard.total - shard.done - shard.failed - shard.skipped - shard.cancelled;
+}
+
+/** Counts of nothing. */
+export function noCounts(): Counts {
+  return { done: 0, failed: 0, skipped: 0, cancelled: 0, bytes: 0, failures: {} };
+}
+
+/** The sum of counts. */
+export function sumCounts(all: Iterable<Counts>): Counts {
+  const sum = noCounts();
+  for (const counts of all) {
+    sum.done += counts.done;
+    sum.failed += counts.failed;
+    sum.skipped += counts.skipped;
+    sum.cancelled += counts.cancelled;
+    sum.bytes += counts.bytes;
+    for (const [code, n] of Object.entries(counts.failures) as [FailureCode, number][]) {
+      sum.failures[code] = (sum.failures[code] ?? 0) + n;
+    }
+  }
+  return sum;
+}

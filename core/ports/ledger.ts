@@ -1,0 +1,41 @@
+import type { BatchRecord, ShardRecord } from '../model/records.ts';
+
+/**
+ * The store of batch and shard records. Every read sees every write that was answered before.
+ *
+ * A record is replaced only as a whole and only by who has read it: `replace…` takes a record whose `rev` is one
+ * higher than the one read. An update is thus absolute, never an increment, and landing it twice is landing it once.
+ * A call that throws may have landed; its caller reads the record to find out.
+ */
+export interface Ledger {
+  /**
+   * Adds a batch, its place in the list of batches and among the open ones; `false` if the id is taken.
+   * A crash half-way leaves at most an open item without a batch, which the sweeper drops.
+   */
+  createBatch(batch: BatchRecord): Promise<boolean>;
+  getBatch(batchId: string): Promise<BatchRecord | undefined>;
+  /** Lands only if the stored `rev` is `next.rev - 1`; `false` otherwise. */
+  replaceBatch(next: BatchRecord): Promise<boolean>;
+
+  /** `false` if the shard exists; it is then left as it is. */
+  createShard(shard: ShardRecord): Promise<boolean>;
+  getShard(batchId: string, shard: number): Promise<ShardRecord | undefined>;
+  /** Lands only if the stored `rev` is `next.rev - 1`; `false` otherwise. */
+  replaceShard(next: ShardRecord): Promise<boolean>;
+
+  /** A batch and its shards, ordered by number, by one query. */
+  readBatch(batchId: string): Promise<{ batch: BatchRecord; shards: ShardRecord[] } | undefined>;
+  /** Up to `limit` batches, newest first, older than `before`. */
+  listBatches(page: { limit: number; before?: string | undefined }): Promise<BatchListItem[]>;
+
+  /** Ids of batches that the sweeper has to look at. */
+  listOpen(): Promise<string[]>;
+  /** Ends the sweeper's interest in a batch; doing it twice is fine. */
+  dropOpen(batchId: string): Promise<void>;
+}
+
+export interface BatchListItem {
+  id: string;
+  name?: string | undefined;
+  createdAt: number;
+}

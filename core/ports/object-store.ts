@@ -1,0 +1,82 @@
+/**
+ * A place for objects: an S3 bucket or a folder of plain files.
+ *
+ * Bodies are Buffers, never streams: a source that fails in the middle of a stream would fail inside the store's
+ * client, where neither side can clean up. What is too large for one Buffer is written in parts.
+ *
+ * Keys are relative, `/` separates segments, no segment is empty, `.` or `..`. An object becomes visible whole or
+ * not at all; the last write to a key wins. Reads see every write that was answered before.
+ *
+ * Errors: `ObjectStoreError`; the signal's reason when aborted.
+ */
+export interface ObjectStore {
+  /** Stores one object whole. */
+  put(key: string, body: Buffer, options?: PutOptions): Promise<void>;
+  /** The object's bytes from `from` up to, not including, `to`; fewer where the object ends before; `undefined` where there is none. */
+  get(key: string, options?: GetOptions): Promise<Buffer | undefined>;
+  /** What is known of an object without its body; `undefined` where there is none. */
+  head(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>;
+  /** Every key that starts with `prefix`, in the order of their UTF-8 bytes. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<string>;
+  /** Removes an object; removing what is not there succeeds. */
+  delete(key: string, options?: CallOptions): Promise<void>;
+
+  /** Begins an object in parts and answers the upload's id. Nothing is visible under the key until it is completed. */
+  createUpload(key: string, options: UploadOptions): Promise<string>;
+  /** Stores part `number` (from 1); the same number again replaces the part. Parts may arrive in any order. */
+  putPart(key: string, uploadId: string, number: number, body: Buffer, options?: CallOptions): Promise<Part>;
+  /** Makes the object of exactly these parts, in the order of their numbers. */
+  completeUpload(key: string, uploadId: string, parts: readonly Part[], options?: CallOptions): Promise<void>;
+  /** Forgets an upload and its parts. Call it once no `putPart` is under way; aborting twice succeeds. */
+  abortUpload(key: string, uploadId: string): Promise<void>;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface GetOptions extends CallOptions {
+  /** First byte wanted; 0 if left out. */
+  from?: number | undefined;
+  /** The byte after the last one wanted; the object's end if left out. */
+  to?: number | undefined;
+}
+
+/** What is kept beside an object's bytes. */
+export interface ObjectHeaders {
+  contentType?: string | undefined;
+  contentEncoding?: string | undefined;
+  /** Lower-case names, printable ASCII values; within 2 KB in all, S3's limit. */
+  metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface PutOptions extends CallOptions, ObjectHeaders {}
+
+export interface UploadOptions extends CallOptions, ObjectHeaders {
+  /** Bytes of every part but the last, which may be shorter. */
+  partBytes: number;
+}
+
+export interface Part {
+  number: number;
+  etag: string;
+  bytes: number;
+}
+
+export interface ObjectInfo extends ObjectHeaders {
+  bytes: number;
+}
+
+/**
+ * Why a call to an object store failed: `KEY_CONFLICT`, this store cannot keep this key (a folder stands there, the
+ * name is too long); `UNAVAILABLE`, anything that may pass.
+ */
+export class ObjectStoreError extends Error {
+  readonly code: 'KEY_CONFLICT' | 'UNAVAILABLE';
+
+  constructor(code: 'KEY_CONFLICT' | 'UNAVAILABLE', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ObjectStoreError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // A rejection that nobody handles fails the run, whatever the tests say.
+    dangerouslyIgnoreUnhandledErrors: false,
+    // Files of whole services and thousands of seeded runs share two cores in CI.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+  },
+});
