@@ -15,7 +15,7 @@ export interface Entry {
   sha256?: string | undefined;
 }
 
-/** A source host: scheme, host and port, as in `https://example.com` or `http://127.0.0.1:8080`. */
+/** The source host of a canonical http or https URL: scheme, host and port, as in `http://127.0.0.1:8080`. */
 export function hostOf(url: string): string {
-  return new URL(url).origin;
+  return url.slice(0, url.indexOf('/', url.indexOf('//') + 2));
 }

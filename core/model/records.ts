@@ -34,9 +34,13 @@ export interface BatchRecord {
   /** Lines left out because an earlier one has the same URL and key. */
   duplicates: number;
   shardCount: number;
+  /** Source hosts in all. */
+  hostCount: number;
   options: BatchOptions;
   /** Whether request headers of the whole batch wait under `secrets/`. */
   hasSecrets: boolean;
+  /** When a cancel was asked for. */
+  cancelledAt?: number | undefined;
   closedAt?: number | undefined;
   notifiedAt?: number | undefined;
   /** The sums, from when the batch is closed. */

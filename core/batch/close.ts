@@ -1,0 +1,80 @@
+import { failedListKey, secretsKey, summaryKey } from '../model/layout.ts';
+import { PLANNING_STALE_MS } from '../model/limits.ts';
+import { sumCounts, type BatchRecord, type Counts, type ShardRecord } from '../model/records.ts';
+import { createObjectWriter } from '../download/object-writer.ts';
+import { readOutcomes } from './results.ts';
+import type { Service, Summary } from './service.ts';
+
+/**
+ * Closes a batch whose shards are all finished; does nothing for others. Whoever finishes a shard calls it, whoever
+ * meets a finished one, and the sweeper: every step can be repeated, and is, until the last one is known to be done.
+ *
+ * The order: failed list and summary, `closedAt`, the announcement, `notifiedAt`, secrets and open item.
+ */
+export async function closeBatch(service: Service, batchId: string): Promise<void> {
+  const { ledger, state, clock } = service;
+  for (;;) {
+    const read = await ledger.readBatch(batchId);
+    if (!read) return;
+    const { batch, shards } = read;
+
+    if (batch.closedAt === undefined) {
+      const final = finalCounts(batch, shards, clock.now());
+      if (!final) return;
+      const summary = summaryOf(batch, shards, final);
+      await writeFailedList(service, batch, shards);
+      await state.put(summaryKey(batchId), Buffer.from(`${JSON.stringify(summary, undefined, 2)}\n`));
+      const { state: ended, finishedAt: closedAt } = summary;
+      await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, state: ended, closedAt, final });
+      // Landed or not, by whomever: what stands in the record now says what is next.
+      continue;
+    }
+    if (batch.notifiedAt === undefined) {
+      await service.announce(summaryOf(batch, shards, batch.final ?? sumCounts(shards)));
+      await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, notifiedAt: clock.now() });
+      continue;
+    }
+    await state.delete(secretsKey(batchId));
+    await ledger.dropOpen(batchId);
+    return;
+  }
+}
+
+/** The batch's sums if it is over. */
+function finalCounts(batch: BatchRecord, shards: ShardRecord[], now: number): Counts | undefined {
+  if (batch.state === 'planning' || shards.some((shard) => shard.finishedAt === undefined)) return undefined;
+  const sum = sumCounts(shards);
+  if (shards.length === batch.shardCount) return sum;
+  // Cancelled while it was planned: once no planner can be alive, the shards that are missing will not come.
+  if (batch.state !== 'cancelling' || now - batch.createdAt <= PLANNING_STALE_MS) return undefined;
+  sum.cancelled = batch.total - sum.done - sum.failed - sum.skipped;
+  return sum;
+}
+
+function summaryOf(batch: BatchRecord, shards: ShardRecord[], final: Counts): Summary {
+  const ends = shards.map((shard) => shard.finishedAt ?? 0);
+  return {
+    id: batch.id,
+    ...(batch.name !== undefined && { name: batch.name }),
+    state: batch.state === 'cancelling' || batch.state === 'cancelled' ? 'cancelled' : 'finished',
+    createdAt: batch.createdAt,
+    // A spread of a thousand ends is fine; a batch cancelled before it had shards ended then.
+    finishedAt: batch.closedAt ?? Math.max(batch.cancelledAt ?? 0, ...ends),
+    total: batch.total,
+    duplicates: batch.duplicates,
+    ...final,
+    options: batch.options,
+  };
+}
+
+/** The failed entries as a list that can be posted again. */
+async function writeFailedList({ state }: Service, batch: BatchRecord, shards: ShardRecord[]): Promise<void> {
+  await using writer = createObjectWriter(state, failedListKey(batch.id), { contentType: 'application/x-ndjson' });
+  for (const shard of shards) {
+    for await (const { index, url, key, code, message, httpStatus, attempts } of readOutcomes(state, shard, 'failed')) {
+      const line = { url, key, index, code, message, httpStatus, attempts };
+      await writer.write(Buffer.from(`${JSON.stringify(line)}\n`));
+    }
+  }
+  await writer.finish();
+}

@@ -1,0 +1,46 @@
+import { InvalidOptionError } from '../model/errors.ts';
+import { DEFAULT_OPTIONS, type BatchOptions, type Timeouts } from '../model/options.ts';
+import { keyProblem, templateProblem } from '../plan/keys.ts';
+import type { DeploymentLimits } from './service.ts';
+
+/** Options as a user gives them; numbers within `OPTION_RANGES`. */
+export type UserOptions = Partial<Omit<BatchOptions, 'ownPrefix' | 'timeouts' | 'lowSpeed'>> & {
+  timeouts?: Partial<Timeouts> | undefined;
+  lowSpeed?: Partial<BatchOptions['lowSpeed']> | undefined;
+};
+
+/** Bytes that a prefix leaves for keys at the least. */
+const MAX_PREFIX_BYTES = 512;
+
+/**
+ * A batch's options with defaults filled in.
+ *
+ * @throws InvalidOptionError for what a schema cannot know
+ */
+export function resolveOptions(given: UserOptions, batchId: string, limits: DeploymentLimits): BatchOptions {
+  const { timeouts, lowSpeed, ...rest } = given;
+  const options: BatchOptions = {
+    ...DEFAULT_OPTIONS,
+    prefix: `${batchId}/`,
+    ...rest,
+    ownPrefix: given.prefix === undefined,
+    timeouts: { ...DEFAULT_OPTIONS.timeouts, ...timeouts },
+    lowSpeed: { ...DEFAULT_OPTIONS.lowSpeed, ...lowSpeed },
+  };
+  if (options.connectionsPerHost > limits.maxConnectionsPerHost) {
+    throw new InvalidOptionError('connectionsPerHost', `at most ${limits.maxConnectionsPerHost} are allowed here`);
+  }
+  const problem = prefixProblem(options.prefix);
+  if (problem !== undefined) throw new InvalidOptionError('prefix', problem);
+  const bad = options.keyTemplate === undefined ? undefined : templateProblem(options.keyTemplate);
+  if (bad !== undefined) throw new InvalidOptionError('keyTemplate', bad);
+  return options;
+}
+
+/** A prefix is empty or whole folders: `a/b/`. */
+function prefixProblem(prefix: string): string | undefined {
+  if (prefix === '') return undefined;
+  if (!prefix.endsWith('/')) return 'does not end with /';
+  if (prefix.normalize('NFC') !== prefix) return 'is not in Unicode normal form C';
+  return keyProblem(prefix.slice(0, -1), MAX_PREFIX_BYTES);
+}

@@ -1,0 +1,106 @@
+import { UnknownBatchError } from '../model/errors.ts';
+import type { BatchOptions } from '../model/options.ts';
+import { sumCounts, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
+import type { Service } from './service.ts';
+
+/** A shard whose last checkpoint is older no longer counts towards the batch's speed. */
+const RATE_AGE_MS = 60_000;
+
+/** How far a batch is. Times in milliseconds since the epoch. */
+export interface BatchStatus extends Counts {
+  id: string;
+  name?: string | undefined;
+  state: BatchState;
+  deadline: number;
+  createdAt: number;
+  finishedAt?: number | undefined;
+  /** `done + failed + skipped + cancelled + pending`, at every moment. */
+  total: number;
+  duplicates: number;
+  pending: number;
+  /** Pending ones that were tried or are under way. */
+  retrying: number;
+  rate: { filesPerSecond: number; bytesPerSecond: number };
+  etaSeconds?: number | undefined;
+  shards: { total: number; finished: number; working: number };
+  options: BatchOptions;
+}
+
+/**
+ * Adds up a batch's shards, by one query of the ledger.
+ *
+ * @throws UnknownBatchError
+ */
+export async function batchStatus(
+  { ledger, clock }: Pick<Service, 'ledger' | 'clock'>,
+  batchId: string,
+): Promise<BatchStatus> {
+  const read = await ledger.readBatch(batchId);
+  if (!read) throw new UnknownBatchError(batchId);
+  const { batch, shards } = read;
+  const now = clock.now();
+  const counts = batch.final ?? sumCounts(shards);
+  const pending = batch.total - counts.done - counts.failed - counts.skipped - counts.cancelled;
+  const rate = rateOf(shards, now);
+  const known = batch.state === 'running' && pending > 0 && rate.filesPerSecond > 0;
+  return {
+    id: batch.id,
+    ...(batch.name !== undefined && { name: batch.name }),
+    state: batch.state,
+    deadline: batch.deadline,
+    createdAt: batch.createdAt,
+    ...(batch.closedAt !== undefined && { finishedAt: batch.closedAt }),
+    total: batch.total,
+    duplicates: batch.duplicates,
+    ...counts,
+    pending,
+    retrying: sum(shards, (shard) => shard.retrying),
+    rate,
+    ...(known && { etaSeconds: Math.ceil(pending / rate.filesPerSecond) }),
+    shards: {
+      total: batch.shardCount,
+      finished: sum(shards, (shard) => Number(shard.finishedAt !== undefined)),
+      working: sum(shards, (shard) => Number(shard.owner !== undefined && shard.leaseUntil > now)),
+    },
+    options: batch.options,
+  };
+}
+
+function rateOf(shards: readonly ShardRecord[], now: number): BatchStatus['rate'] {
+  const recent = shards.flatMap(({ rate, owner }) => (owner && rate && rate.at > now - RATE_AGE_MS ? [rate] : []));
+  return {
+    filesPerSecond: sum(recent, (rate) => rate.filesPerSecond),
+    bytesPerSecond: sum(recent, (rate) => rate.bytesPerSecond),
+  };
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
+
+export interface BatchListEntry {
+  id: string;
+  name?: string | undefined;
+  state: BatchState;
+  createdAt: number;
+  finishedAt?: number | undefined;
+  total: number;
+}
+
+/** A page of batches, newest first. The cursor is the id of the last batch of the page before. */
+export async function listBatches(
+  { ledger }: Pick<Service, 'ledger'>,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+): Promise<{ batches: BatchListEntry[]; nextCursor?: string }> {
+  const items = await ledger.listBatches({ limit: limit + 1, before: cursor });
+  const page = items.slice(0, limit);
+  const records = await Promise.all(page.map(({ id }) => ledger.getBatch(id)));
+  const batches = records.flatMap((batch): BatchListEntry[] => {
+    if (!batch) return [];
+    const { id, name, state, createdAt, closedAt, total } = batch;
+    const optional = { ...(name !== undefined && { name }), ...(closedAt !== undefined && { finishedAt: closedAt }) };
+    return [{ id, state, createdAt, total, ...optional }];
+  });
+  const last = items.length > limit ? page.at(-1) : undefined;
+  return { batches, ...(last && { nextCursor: last.id }) };
+}

@@ -1,0 +1,114 @@
+import { v7 as uuidv7 } from 'uuid';
+import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/errors.ts';
+import { hostIndexKey, manifestKey, planKey, secretsKey } from '../model/layout.ts';
+import { shorten } from '../model/redact.ts';
+import { checkEntry, type KeyRule } from '../plan/check-entry.ts';
+import { createEntryTable, type EntryTable } from '../plan/entry-table.ts';
+import { encodeHostIndex } from '../plan/host-index.ts';
+import { writeManifest } from '../plan/manifest.ts';
+import { plan, type ShardPlan } from '../plan/plan.ts';
+import type { ListItem } from '../plan/text-list.ts';
+import { createObjectWriter } from '../download/object-writer.ts';
+import { resolveOptions, type UserOptions } from './options.ts';
+import { startPlanned, type PlannedShard } from './planning.ts';
+import type { Service } from './service.ts';
+
+/** A batch as a user asks for it. */
+export interface Submission {
+  name?: string | undefined;
+  items: Iterable<ListItem>;
+  options: UserOptions;
+  /** Request headers of all entries, names in lower case. */
+  headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Checks a list, plans it and sets it going. Nothing is started, and nothing written, if anything is wrong with it.
+ *
+ * The order of writes: manifest, host index, plan, secrets; the batch's record; shard records; tickets. Whatever a
+ * crash leaves is either invisible or brought on by the sweeper.
+ *
+ * @returns the batch's id
+ * @throws InvalidListError, InvalidOptionError
+ */
+export async function submitBatch(service: Service, submission: Submission): Promise<string> {
+  const { ledger, state, clock, random, limits } = service;
+  const createdAt = clock.now();
+  const id = uuidv7({ msecs: createdAt, random: Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256)) });
+  const options = resolveOptions(submission.options, id, limits);
+  const table = collect(submission.items, options);
+  const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
+  const hosts = placesOf(shards);
+
+  const planned = await persistManifest(service, id, shards, table);
+  if (shards.length > 1) await state.put(hostIndexKey(id), encodeHostIndex(hosts));
+  await state.put(planKey(id), Buffer.from(JSON.stringify(planned)));
+  const hasSecrets = Object.keys(submission.headers).length > 0;
+  if (hasSecrets) await state.put(secretsKey(id), Buffer.from(JSON.stringify(submission.headers)));
+
+  await ledger.createBatch({
+    id,
+    rev: 1,
+    ...(submission.name !== undefined && { name: submission.name }),
+    state: 'planning',
+    createdAt,
+    deadline: createdAt + options.deadlineSeconds * 1000,
+    total: table.total,
+    duplicates: table.duplicates,
+    shardCount: shards.length,
+    hostCount: hosts.length,
+    options,
+    hasSecrets,
+  });
+  await startPlanned(service, id);
+  return id;
+}
+
+/** The entries of a list, or everything that is wrong with it. */
+function collect(items: Iterable<ListItem>, rule: KeyRule): EntryTable {
+  const table = createEntryTable();
+  const problems: ListProblem[] = [];
+  for (const item of items) {
+    const entry = checkEntry(item, rule);
+    if (Array.isArray(entry)) {
+      problems.push(...entry);
+    } else {
+      const taken = table.add(entry);
+      const reason = `is also the key of line ${taken?.takenBy ?? 0}, for another URL; give one of them a key`;
+      if (taken) problems.push({ line: entry.index, field: 'key', value: shorten(entry.key), reason });
+    }
+    if (problems.length >= MAX_LIST_PROBLEMS) break;
+  }
+  if (problems.length > 0) {
+    throw new InvalidListError(
+      'The list has entries that cannot be used; nothing was started.',
+      problems.slice(0, MAX_LIST_PROBLEMS),
+    );
+  }
+  if (table.total === 0) throw new InvalidListError('The list has no entries; nothing was started.', []);
+  return table;
+}
+
+/** Each host once, with the first shard that works it. */
+function placesOf(shards: readonly ShardPlan[]): { host: string; shard: number }[] {
+  const places = new Map<string, number>();
+  shards.forEach(({ segments }, shard) => {
+    for (const { host } of segments) if (!places.has(host)) places.set(host, shard);
+  });
+  return Array.from(places, ([host, shard]) => ({ host, shard }));
+}
+
+async function persistManifest(
+  { state }: Service,
+  id: string,
+  shards: readonly ShardPlan[],
+  table: EntryTable,
+): Promise<PlannedShard[]> {
+  await using writer = createObjectWriter(state, manifestKey(id), { contentType: 'application/x-ndjson' });
+  const ranges = await writeManifest((chunk) => writer.write(chunk), shards, table);
+  await writer.finish();
+  return shards.map(({ segments, entries, connections, connectionsPerHost }, shard) => {
+    const { from, to } = ranges[shard] ?? { from: 0, to: 0 };
+    return { shard, from, to, total: entries, hosts: segments.length, connections, connectionsPerHost };
+  });
+}

@@ -1,0 +1,101 @@
+import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
+import type { BatchRecord, ShardRecord } from '../model/records.ts';
+import { closeBatch } from './close.ts';
+import { endCancelled } from './control.ts';
+import { startPlanned } from './planning.ts';
+import type { Service } from './service.ts';
+
+/**
+ * Looks after the open batches: brings stale planning on, sends the tickets of long waits and of shards whose ticket
+ * was lost, ends the shards of cancelled batches, repeats an unfinished closing. One batch's trouble does not keep it
+ * from the others.
+ */
+export async function sweep(service: Service): Promise<void> {
+  for (const batchId of await service.ledger.listOpen()) {
+    try {
+      await sweepBatch(service, batchId);
+    } catch (error) {
+      service.warn('sweep failed', { batchId, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
+async function sweepBatch(service: Service, batchId: string): Promise<void> {
+  const { ledger, clock } = service;
+  const read = await ledger.readBatch(batchId);
+  if (!read) {
+    // Written before its batch; once no submission can be under way any more, none will come.
+    if (clock.now() - timeOf(batchId) > PLANNING_STALE_MS) await ledger.dropOpen(batchId);
+    return;
+  }
+  const { batch, shards } = read;
+  if (batch.state === 'planning') {
+    if (clock.now() - batch.createdAt > PLANNING_STALE_MS) await startPlanned(service, batchId);
+    return;
+  }
+  if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, shard);
+  else if (shards.some((shard) => shard.finishedAt === undefined)) return sendDue(service, batch, shards);
+  await closeBatch(service, batchId);
+}
+
+/** Sends tickets to shards that need one: see `isDue`. */
+async function sendDue(service: Service, batch: BatchRecord, shards: readonly ShardRecord[]): Promise<void> {
+  const { ledger, tickets, clock, warn } = service;
+  const now = clock.now();
+  const late = now >= batch.deadline;
+  // A paused batch has no tickets, until its deadline passes.
+  if (batch.state === 'paused' && !late) return;
+
+  const open = shards.filter((shard) => shard.finishedAt === undefined);
+  const newest = Math.max(
+    batch.createdAt,
+    ...open.map((shard) => shard.leaseUntil),
+    ...open.map((shard) => shard.wakeAt),
+  );
+  if (now - newest > STALLED_MS) warn('no checkpoint for 30 minutes', { batchId: batch.id, shards: open.length });
+
+  let backlog: boolean | undefined;
+  for (const shard of open) {
+    if (shard.leaseUntil > now) continue;
+    const waitsLong = !shard.ticketed && (late || shard.wakeAt <= now);
+    const overdue =
+      Math.max(shard.wakeAt, shard.leaseUntil) + TICKET_OVERDUE_MS < now &&
+      (shard.sweptAt ?? 0) + SPARE_TICKET_MS < now;
+    if (!waitsLong && !overdue) continue;
+    // An honest backlog: the ticket is in the queue and has its turn to come.
+    if (!waitsLong && (backlog ??= await tickets.hasVisible())) continue;
+    const marked = await ledger.replaceShard({ ...shard, rev: shard.rev + 1, ticketed: true, sweptAt: now });
+    if (marked) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
+  }
+}
+
+/** The time that a UUIDv7 holds. */
+function timeOf(batchId: string): number {
+  return Number.parseInt(batchId.replaceAll('-', '').slice(0, 12), 16);
+}
+
+/**
+ * For a host whose workers all died with it, and whose queue is its own: frees their shards at once, without counting
+ * crashes, brings planning on, and sends every shard a ticket.
+ */
+export async function recoverAfterRestart(service: Service): Promise<void> {
+  const { ledger, tickets, clock } = service;
+  for (const batchId of await ledger.listOpen()) {
+    const read = await ledger.readBatch(batchId);
+    if (!read) {
+      await ledger.dropOpen(batchId);
+      continue;
+    }
+    if (read.batch.state === 'planning') {
+      await startPlanned(service, batchId);
+      continue;
+    }
+    for (const shard of read.shards) {
+      if (!shard.owner || shard.finishedAt !== undefined) continue;
+      await ledger.replaceShard({ ...shard, rev: shard.rev + 1, owner: undefined, leaseUntil: 0, wakeAt: clock.now() });
+    }
+    const open = read.shards.filter((shard) => shard.finishedAt === undefined);
+    if (read.batch.state === 'running') await tickets.send(open.map(({ shard }) => ({ batchId, shard })));
+    if (open.length === 0 || read.batch.state === 'cancelling') await sweepBatch(service, batchId);
+  }
+}

@@ -1,0 +1,53 @@
+/** No batch has this id. */
+export class UnknownBatchError extends Error {
+  constructor(batchId: string) {
+    super(`There is no batch ${batchId}.`);
+    this.name = 'UnknownBatchError';
+  }
+}
+
+/** What was asked for does not go with the state that the batch is in. */
+export class BatchStateError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'BatchStateError';
+  }
+}
+
+/** What is wrong with one entry of a list. */
+export interface ListProblem {
+  line: number;
+  /** `url`, `key`, `headers.X`, …; empty where the entry as a whole is wrong. */
+  field: string;
+  /** What was found, shortened, without credentials. */
+  value: string;
+  reason: string;
+}
+
+/** How many problems of one list are told. */
+export const MAX_LIST_PROBLEMS = 100;
+
+/** A list with bad entries, or without any; nothing of it was started. */
+export class InvalidListError extends Error {
+  /** The first `MAX_LIST_PROBLEMS`. */
+  readonly problems: readonly ListProblem[];
+
+  constructor(message: string, problems: readonly ListProblem[]) {
+    super(message);
+    this.name = 'InvalidListError';
+    this.problems = problems;
+  }
+}
+
+/** An option of a batch that cannot be used. */
+export class InvalidOptionError extends Error {
+  readonly option: string;
+  readonly reason: string;
+
+  constructor(option: string, reason: string) {
+    super(`${option}: ${reason}`);
+    this.name = 'InvalidOptionError';
+    this.option = option;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,81 @@
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const MIB = 1024 ** 2;
+
+/** Bytes of a list that comes in a request's body; Lambda takes requests of 6 MB, base64 and headers included. */
+export const MAX_INLINE_LIST_BYTES = 4 * MIB;
+/** Bytes of one URL; servers in the field refuse more. */
+export const MAX_URL_BYTES = 8 * 1024;
+/** Request headers of one entry, or of a batch. */
+export const MAX_HEADERS = 64;
+/** Bytes of all of an entry's request headers together; servers in the field refuse more. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** Bytes of a key with its prefix: S3's limit. */
+export const MAX_KEY_BYTES = 1024;
+/** Bytes of a segment of a key: the limit of file systems. */
+export const MAX_KEY_SEGMENT_BYTES = 255;
+/** Characters of a batch's name. */
+export const MAX_NAME_LENGTH = 200;
+
+/** A lease's length. A worker that died is missed after it. */
+export const LEASE_MS = 60 * SECOND;
+/** A worker that was not renewed by so long before its lease ends stops: what it has on the wire must land before. */
+export const FENCE_MS = 15 * SECOND;
+/** How long a working shard's ticket stays hidden: the lease, and time for the crash to be seen first. */
+export const TICKET_VISIBILITY_MS = 75 * SECOND;
+/** The longest wait that a ticket itself sits out. */
+export const MAX_TICKET_WAIT_MS = 15 * MINUTE;
+/** A ticket received so often is replaced by a new one; queues give up tickets received 1,000 times. */
+export const MAX_TICKET_RECEIVES = 900;
+/** How long after a live owner's lease ends another delivery of its ticket looks again. */
+export const LEASE_RETRY_MS = 5 * SECOND;
+
+/** A checkpoint follows so soon when something settled. */
+export const CHECKPOINT_MS = 5 * SECOND;
+/** A checkpoint follows so soon when nothing did: it renews the lease. */
+export const RENEW_MS = 20 * SECOND;
+/** Outcomes of one results object; more wait for the next checkpoint. */
+export const MAX_OUTCOMES_PER_CHECKPOINT = 5000;
+/** How long a turn starts new entries. */
+export const TURN_BUDGET_MS = 5 * MINUTE;
+/** What a turn keeps of its deadline for bringing its work home. */
+export const TURN_END_MS = 30 * SECOND;
+/** A turn with nothing else to do waits no longer than this; giving up the lease and taking it again costs as much. */
+export const LINGER_MS = SECOND;
+/** Entries and set-aside ranges that may wait in a shard before fresh ones are left alone. */
+export const MAX_WAITING = 10_000;
+/** Bytes of waiting entries at which fresh ones are left alone, however few they are. */
+export const MAX_WAITING_BYTES = 16 * MIB;
+
+/** Connections to a host that nothing is known of yet. */
+export const FIRST_CONNECTIONS = 4;
+/** The first pause after a failure, before jitter; each further one is four times as long. */
+export const BACKOFF_BASE_MS = 2 * SECOND;
+export const BACKOFF_FACTOR = 4;
+export const MAX_BACKOFF_MS = 15 * MINUTE;
+/** Faults of a working host that one entry may meet, as a multiple of `maxAttempts`: so that every entry ends. */
+export const HOST_FAULTS_PER_ATTEMPT = 4;
+
+/** From so many crashes on, a turn works one entry at a time. */
+export const CARE_AFTER_CRASHES = 2;
+/** So many deaths alone with a worker end an entry. */
+export const MAX_KILLS = 2;
+/** So many crashes without progress end what is left of a shard. */
+export const MAX_CRASHES = 10;
+/** How soon a shard whose entries lead into other shards' hosts looks again whether those are done. */
+export const ABROAD_RETRY_MS = 30 * SECOND;
+
+/** How often the sweeper looks. */
+export const SWEEP_INTERVAL_MS = MINUTE;
+/** Planning that takes longer has died. */
+export const PLANNING_STALE_MS = 15 * MINUTE;
+/** How overdue a shard is before the sweeper believes its ticket lost. */
+export const TICKET_OVERDUE_MS = 15 * MINUTE;
+/** The sweeper sends at most one spare ticket per shard in this time. */
+export const SPARE_TICKET_MS = HOUR;
+/** An open batch without a checkpoint for so long is reported. */
+export const STALLED_MS = 30 * MINUTE;
+
+/** A host with fewer entries has no shard of its own, and shards are not made smaller: a turn's fixed cost. */
+export const MIN_ENTRIES_PER_SHARD = 200;

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { hostIndexKey } from '../model/layout.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+
+/**
+ * Tells which shard works a host: sorted records of 8 bytes of SHA-256(host) and the shard's number, four bytes, big
+ * endian. A host with several shards is under its first. Hashes spread evenly, so that a guess lands next to the
+ * record and one read of a window finds it, however many hosts there are.
+ */
+const HASH_BYTES = 8;
+const RECORD_BYTES = 12;
+const WINDOW_RECORDS = 4096;
+
+function hashHost(host: string): Buffer {
+  return createHash('sha256').update(host).digest().subarray(0, HASH_BYTES);
+}
+
+/** The index's bytes for hosts, each named once, and their shards. */
+export function encodeHostIndex(hosts: readonly { host: string; shard: number }[]): Buffer {
+  const records = Buffer.alloc(hosts.length * RECORD_BYTES);
+  hosts.forEach(({ host, shard }, i) => {
+    hashHost(host).copy(records, i * RECORD_BYTES);
+    records.writeUInt32BE(shard, i * RECORD_BYTES + HASH_BYTES);
+  });
+  const at = (i: number) => i * RECORD_BYTES;
+  const order = Uint32Array.from(hosts.keys()).sort((a, b) =>
+    records.compare(records, at(b), at(b + 1), at(a), at(a + 1)),
+  );
+  const sorted = Buffer.alloc(records.length);
+  order.forEach((from, to) => records.copy(sorted, at(to), at(from), at(from + 1)));
+  return sorted;
+}
+
+/** The first shard that works a host of `hosts` in all; `undefined` if the host was not planned. */
+export async function findHost(
+  store: Pick<ObjectStore, 'get'>,
+  batchId: string,
+  hosts: number,
+  host: string,
+): Promise<number | undefined> {
+  const hash = hashHost(host);
+  let low = 0;
+  let high = hosts;
+  let guess = Math.floor((hash.readUIntBE(0, 6) / 2 ** 48) * hosts);
+  while (low < high) {
+    const first = Math.max(low, Math.min(guess - WINDOW_RECORDS / 2, high - WINDOW_RECORDS));
+    const last = Math.min(high, first + WINDOW_RECORDS);
+    const window = await store.get(hostIndexKey(batchId), { from: first * RECORD_BYTES, to: last * RECORD_BYTES });
+    if (window?.length !== (last - first) * RECORD_BYTES)
+      throw new Error(`The host index of batch ${batchId} is not whole.`);
+    if (hash.compare(window, 0, HASH_BYTES) < 0) {
+      high = first;
+      guess = first - WINDOW_RECORDS / 2;
+      continue;
+    }
+    for (let at = 0; at < window.length; at += RECORD_BYTES) {
+      const order = hash.compare(window, at, at + HASH_BYTES);
+      if (order === 0) return window.readUInt32BE(at + HASH_BYTES);
+      if (order < 0) return undefined;
+    }
+    low = last;
+    guess = last + WINDOW_RECORDS / 2;
+  }
+  return undefined;
+}

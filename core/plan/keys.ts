@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { MAX_KEY_BYTES, MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
+
+const HASH_DIGITS = 10;
+const DEFAULT_PORTS: Record<string, string> = { 'https:': '443', 'http:': '80' };
+/** Control characters, and what file systems or shells take for something else. */
+const UNSAFE = /[\p{Cc}\p{Cs}\\:*?"<>|/]/gu;
+const EXTENSION = /^(.+)(\.[A-Za-z0-9]{1,10})$/s;
+
+/** The parts that a key can be made of, each safe as part of a key. */
+export interface KeyParts {
+  host: string;
+  path: string;
+  name: string;
+  stem: string;
+  /** With its dot; empty where there is none. */
+  ext: string;
+  /** Ten hex digits of SHA-256(URL). */
+  hash: string;
+}
+
+/**
+ * Splits a URL into the parts of its key. Also says whether host, path and name alone tell the URL apart from every
+ * other; if not, the key needs the hash.
+ */
+function takeApart(url: URL): { parts: KeyParts; exact: boolean } {
+  const hash = createHash('sha256').update(url.href).digest('hex').slice(0, HASH_DIGITS);
+  let exact = url.search === '';
+
+  const secure = url.protocol === 'https:' && url.port === '';
+  const host = safeSegment(
+    secure ? url.hostname : `${url.hostname}_${url.port || (DEFAULT_PORTS[url.protocol] ?? '')}`,
+  );
+  // A name that has the underscore itself could be taken for another host with its port.
+  if (url.hostname.includes('_') || url.hostname.startsWith('[')) exact = false;
+
+  const raw = url.pathname.slice(1).split('/');
+  const last = raw.pop() ?? '';
+  const folders: string[] = [];
+  for (const segment of raw) {
+    const { text, same } = readable(segment);
+    exact &&= same;
+    if (text !== '') folders.push(text);
+  }
+  const name = readable(last === '' ? 'index' : last);
+  exact &&= name.same && last !== '';
+
+  const match = EXTENSION.exec(name.text);
+  const [stem, ext] = match ? [match[1] ?? '', match[2] ?? ''] : [name.text, ''];
+  exact &&= ext !== '';
+  return { parts: { host, path: [...folders, name.text].join('/'), name: name.text, stem, ext, hash }, exact };
+}
+
+/** A segment of a URL's path as people would write it, and whether that writing means this segment and no other. */
+function readable(segment: string): { text: string; same: boolean } {
+  let text = segment;
+  if (segment.includes('%')) {
+    try {
+      text = decodeURIComponent(segment);
+    } catch {
+      // Not UTF-8: left as it is.
+    }
+  }
+  const lossless = text === segment || new URL(`http://h/${text}`).pathname === `/${segment}`;
+  const safe = safeSegment(text);
+  return { text: safe, same: lossless && safe === text && safe !== '' };
+}
+
+function safeSegment(text: string): string {
+  const safe = text.normalize('NFC').replace(UNSAFE, '_');
+  return /^\.*$/.test(safe) ? safe.replaceAll('.', '_') : safe;
+}
+
+/** Cuts a text to `bytes` bytes of UTF-8 between two characters. */
+function cut(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  let size = 0;
+  let result = '';
+  for (const character of text) {
+    size += Buffer.byteLength(character);
+    if (size > bytes) break;
+    result += character;
+  }
+  return result;
+}
+
+/**
+ * The key of a URL: host and path, with the URL's hash in the name where these do not tell it apart from others.
+ * A function of the URL alone, so that a second run meets the files of the first.
+ *
+ * @param room bytes that the key may have, after the batch's prefix
+ */
+export function defaultKey(href: string, room = MAX_KEY_BYTES): string {
+  const { parts, exact } = takeApart(new URL(href));
+  const plain = `${parts.host}/${parts.path}`;
+  if (exact && fits(plain, room)) return plain;
+
+  const tail = `~${parts.hash}${parts.ext}`;
+  const folders = [parts.host, ...parts.path.split('/').slice(0, -1)];
+  const name = `${cut(parts.stem, MAX_KEY_SEGMENT_BYTES - tail.length)}${tail}`;
+  const whole = [...folders, name].join('/');
+  if (fits(whole, room)) return whole;
+
+  const short = `${cut(parts.host, MAX_KEY_SEGMENT_BYTES)}/${name}`;
+  return fits(short, room) ? short : `${parts.hash}${parts.ext}`;
+}
+
+function fits(key: string, room: number): boolean {
+  if (Buffer.byteLength(key) > room) return false;
+  return key.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_KEY_SEGMENT_BYTES);
+}
+
+const PLACEHOLDER = /\{([^{}]*)\}/g;
+const PLACEHOLDERS = ['host', 'path', 'name', 'stem', 'ext', 'index', 'hash'] as const;
+
+/** What is wrong with a key template; `undefined` if nothing is. */
+export function templateProblem(template: string): string | undefined {
+  for (const [whole, name] of template.matchAll(PLACEHOLDER)) {
+    if (!PLACEHOLDERS.some((known) => known === name)) {
+      return `${whole} is not known; use ${PLACEHOLDERS.map((known) => `{${known}}`).join(' ')}`;
+    }
+  }
+  const literal = template.replace(PLACEHOLDER, '');
+  if (/[{}]/.test(literal)) return 'has a brace without its partner';
+  return literal === template ? 'names no part of the URL, so that all files would have one key' : undefined;
+}
+
+/** The key that a template makes of a URL and its line in the list. */
+export function templateKey(template: string, href: string, index: number): string {
+  const { parts } = takeApart(new URL(href));
+  const values: Record<string, string> = { ...parts, index: String(index) };
+  return template.replace(PLACEHOLDER, (whole, name: string) => values[name] ?? whole);
+}
+
+/** What is wrong with a key that a user gave or a template made; `undefined` if nothing is. */
+export function keyProblem(key: string, room = MAX_KEY_BYTES): string | undefined {
+  if (key === '') return 'is empty';
+  if (/[\p{Cc}\p{Cs}]/u.test(key)) return 'has a control character';
+  if (key.includes('\\')) return 'has a backslash; folders are separated by /';
+  if (key.startsWith('/')) return 'starts with /; keys are relative';
+  const bytes = Buffer.byteLength(key);
+  if (bytes > room) return `has ${bytes} bytes; at most ${room} fit behind the prefix`;
+  for (const segment of key.split('/')) {
+    if (segment === '') return 'has an empty segment (// or a / at the end)';
+    if (segment === '.' || segment === '..') return `has the segment ${segment}`;
+    if (Buffer.byteLength(segment) > MAX_KEY_SEGMENT_BYTES) {
+      return `has a segment of more than ${MAX_KEY_SEGMENT_BYTES} bytes`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,99 @@
+import type { Entry } from '../model/entry.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { EntryTable } from './entry-table.ts';
+import type { ShardPlan } from './plan.ts';
+
+const NEWLINE = 0x0a;
+
+/** Writes the entries in the order in which they will be worked; answers each shard's bytes of the manifest. */
+export async function writeManifest(
+  write: (chunk: Buffer) => Promise<void>,
+  shards: readonly ShardPlan[],
+  table: Pick<EntryTable, 'lines'>,
+): Promise<{ from: number; to: number }[]> {
+  const hosts = new Map<string, Iterator<Buffer>>();
+  const ranges: { from: number; to: number }[] = [];
+  let offset = 0;
+  for (const shard of shards) {
+    const from = offset;
+    for (const { host, entries } of shard.segments) {
+      const lines = hosts.get(host) ?? table.lines(host);
+      hosts.set(host, lines);
+      for (let n = 0; n < entries; n++) {
+        const line = lines.next();
+        if (line.done === true) throw new RangeError(`The plan has more entries of ${host} than the list.`);
+        await write(line.value);
+        offset += line.value.length;
+      }
+    }
+    ranges.push({ from, to: offset });
+  }
+  return ranges;
+}
+
+/** An entry with its bytes of the manifest. */
+export interface ManifestLine {
+  entry: Entry;
+  from: number;
+  to: number;
+}
+
+/** Reads a range of a manifest line by line, a block at a time. */
+export interface ManifestReader {
+  /** The offset of the next line; the range's end when all are read. */
+  readonly offset: number;
+  /** The next line, which stays the next one; `undefined` at the end. */
+  peek(): Promise<ManifestLine | undefined>;
+  /** Goes past the line that `peek` answered. */
+  skip(): void;
+}
+
+/**
+ * @param range whole lines: `from` up to, not including, `to`
+ * @param blockBytes how much to read at once; a longer line is read whole all the same
+ */
+export function readManifest(
+  store: Pick<ObjectStore, 'get'>,
+  key: string,
+  range: { from: number; to: number },
+  blockBytes: number,
+): ManifestReader {
+  let offset = range.from;
+  /** Bytes read ahead; they begin at `blockFrom`. */
+  let block: Buffer = Buffer.alloc(0);
+  let blockFrom = range.from;
+  let next: ManifestLine | undefined;
+
+  async function peek(): Promise<ManifestLine | undefined> {
+    if (next) return next;
+    let wanted = blockBytes;
+    while (offset < range.to) {
+      const end = block.indexOf(NEWLINE, offset - blockFrom);
+      if (end >= 0) {
+        const text = block.toString('utf8', offset - blockFrom, end);
+        next = { entry: JSON.parse(text) as Entry, from: offset, to: blockFrom + end + 1 };
+        return next;
+      }
+      const read = await store.get(key, { from: offset, to: Math.min(range.to, offset + wanted) });
+      if (!read || (read.length === block.length && blockFrom === offset)) {
+        throw new Error(`The manifest ${key} ends at byte ${offset}, before ${range.to}.`);
+      }
+      block = read;
+      blockFrom = offset;
+      wanted *= 2;
+    }
+    return undefined;
+  }
+
+  return {
+    get offset() {
+      return offset;
+    },
+    peek,
+    skip() {
+      if (!next) throw new Error('There is no line to go past.');
+      offset = next.to;
+      next = undefined;
+    },
+  };
+}

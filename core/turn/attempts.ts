@@ -1,0 +1,173 @@
+import type { Service } from '../batch/service.ts';
+import type { Download, Stored } from '../download/downloader.ts';
+import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
+import { HOST_FAULTS_PER_ATTEMPT } from '../model/limits.ts';
+import type { Outcome } from '../model/outcome.ts';
+import type { BatchRecord } from '../model/records.ts';
+import type { Backlog } from './backlog.ts';
+import { HostParked, hostDown, type Host, type Hosts, type Slot } from './hosts.ts';
+import { backoffMs } from './retry.ts';
+import type { WaitingEntry } from './waiting.ts';
+
+/** A redirect leads into a host that another shard works: not now. */
+export class LeadsAbroad extends Error {
+  constructor() {
+    super('The redirect leads into a host of another shard.');
+    this.name = 'LeadsAbroad';
+  }
+}
+
+/** Time-outs of a source that answers at all: it gets fewer connections. */
+const SLOW: readonly FailureCode[] = ['HEADERS_TIMEOUT', 'IDLE_TIMEOUT', 'TOO_SLOW'];
+
+export type Attempts = ReturnType<typeof createAttempts>;
+
+/** Runs the attempts of a turn and decides what each one's end means for its entry and its host. */
+export function createAttempts(deps: {
+  clock: Service['clock'];
+  random: Service['random'];
+  download: Download;
+  batch: BatchRecord;
+  headers: Readonly<Record<string, string>>;
+  hosts: Hosts;
+  backlog: Backlog;
+  /** The host that a redirect leads to, with what this shard may have of it; throws `LeadsAbroad`. */
+  redirectTarget: (name: string) => Promise<Host>;
+  /** Called whenever an attempt has ended. */
+  ended: () => void;
+}) {
+  const { clock, random, hosts, backlog } = deps;
+  const { options } = deps.batch;
+  const underway = new Map<WaitingEntry, { abort: AbortController; end: Promise<void> }>();
+  const settled: Outcome[] = [];
+
+  /** Begins an attempt at an entry that was taken from the backlog. */
+  function start(waiting: WaitingEntry, host: Host): void {
+    const abort = new AbortController();
+    const end = attempt(waiting, hosts.open(host), abort.signal).finally(() => {
+      underway.delete(waiting);
+      deps.ended();
+    });
+    underway.set(waiting, { abort, end });
+  }
+
+  async function attempt(waiting: WaitingEntry, first: Slot, signal: AbortSignal): Promise<void> {
+    const at: { slot: Slot | undefined } = { slot: first };
+    try {
+      const stored = await deps.download({
+        batchId: deps.batch.id,
+        entry: waiting.entry,
+        options,
+        headers: deps.headers,
+        signal,
+        enterHost: async (name) => {
+          // A slot is given back before the next is asked for: nobody waits while holding one.
+          if (at.slot) {
+            hosts.succeeded(at.slot);
+            hosts.close(at.slot);
+            at.slot = undefined;
+          }
+          at.slot = await hosts.enter(await deps.redirectTarget(name), signal);
+        },
+      });
+      if (at.slot && stored.httpStatus !== undefined) hosts.succeeded(at.slot);
+      settle(waiting, outcomeOf(stored));
+    } catch (error) {
+      if (signal.aborted) putBack(waiting, clock.now());
+      else failed(waiting, at.slot, error);
+    } finally {
+      // By now an entry that was put back can be taken again; its host's slot is free for it.
+      if (at.slot) hosts.close(at.slot);
+    }
+  }
+
+  function failed(waiting: WaitingEntry, slot: Slot | undefined, error: unknown): void {
+    if (error instanceof HostParked) {
+      putBack(waiting, error.until);
+    } else if (error instanceof LeadsAbroad) {
+      waiting.abroad = true;
+      putBack(waiting, clock.now());
+    } else {
+      judge(waiting, slot, error instanceof DownloadError ? error : unforeseen(error));
+    }
+  }
+
+  function judge(waiting: WaitingEntry, slot: Slot | undefined, error: DownloadError): void {
+    const { verdict } = FAILURES[error.code];
+    if (verdict === 'host') {
+      waiting.hostFaults += 1;
+      if (slot) hosts.faulted(slot, error);
+      const exhausted = waiting.hostFaults >= HOST_FAULTS_PER_ATTEMPT * options.maxAttempts;
+      if (slot?.host.down || exhausted) settle(waiting, failureOf(error));
+      else putBack(waiting, clock.now());
+      return;
+    }
+    waiting.attempts += 1;
+    if (slot && SLOW.includes(error.code)) hosts.slowed(slot);
+    else if (slot && error.httpStatus !== undefined) hosts.succeeded(slot);
+    if (verdict === 'final' || waiting.attempts >= options.maxAttempts) {
+      settle(waiting, failureOf(error), waiting.attempts);
+    } else {
+      putBack(waiting, Math.max(error.retryAt ?? 0, clock.now() + backoffMs(waiting.attempts, random)));
+    }
+  }
+
+  function putBack(waiting: WaitingEntry, dueAt: number): void {
+    waiting.dueAt = dueAt;
+    backlog.putBack(waiting);
+  }
+
+  /** Gives an entry its outcome. `attempts` as charged so far, and this one if it was not. */
+  function settle(waiting: WaitingEntry, end: Ending, attempts = waiting.attempts + 1): void {
+    const { index, url, key } = waiting.entry;
+    backlog.settled(waiting);
+    settled.push({ index, url, key, ...end, attempts: attempts + waiting.hostFaults, settledAt: clock.now() });
+  }
+
+  return {
+    start,
+    /** Ends an entry without an attempt. */
+    fail(waiting: WaitingEntry, code: FailureCode, message: string = FAILURES[code].meaning): void {
+      settle(waiting, { state: 'failed', code, message }, waiting.attempts);
+    },
+    /** Ends an entry of a host that was given up. */
+    failDown(waiting: WaitingEntry, host: Host): void {
+      if (host.down) settle(waiting, failureOf(hostDown(host.down)), waiting.attempts);
+    },
+    /** Aborts all attempts; their entries go back into the backlog. Resolves when none is under way. */
+    async abortAll(reason: string): Promise<void> {
+      for (const { abort } of underway.values()) abort.abort(new Error(reason));
+      await Promise.all([...underway.values()].map(({ end }) => end));
+    },
+    /** Outcomes that no checkpoint has written yet. */
+    settled,
+    get count() {
+      return underway.size;
+    },
+  };
+}
+
+type Ending = Pick<
+  Outcome,
+  'state' | 'bytes' | 'sha256' | 'contentType' | 'httpStatus' | 'code' | 'message' | 'lengthVerified'
+>;
+
+function outcomeOf({ state, bytes, sha256, contentType, httpStatus, lengthVerified }: Stored): Ending {
+  return {
+    state,
+    bytes,
+    ...(sha256 !== undefined && { sha256 }),
+    ...(contentType !== undefined && { contentType }),
+    ...(httpStatus !== undefined && { httpStatus }),
+    ...(lengthVerified !== undefined && { lengthVerified }),
+  };
+}
+
+function failureOf({ code, message, httpStatus }: DownloadError): Ending {
+  return { state: 'failed', code, message, ...(httpStatus !== undefined && { httpStatus }) };
+}
+
+function unforeseen(error: unknown): DownloadError {
+  const name = error instanceof Error ? error.name : typeof error;
+  return new DownloadError('INTERNAL', `${FAILURES.INTERNAL.meaning} (${name})`, { cause: error });
+}

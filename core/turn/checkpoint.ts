@@ -1,0 +1,172 @@
+import type { Service } from '../batch/service.ts';
+import { CARE_AFTER_CRASHES, FENCE_MS, LEASE_MS } from '../model/limits.ts';
+import { resultsKey, waitingKey } from '../model/layout.ts';
+import type { Outcome } from '../model/outcome.ts';
+import { noCounts, sumCounts, type Counts, type ShardRecord } from '../model/records.ts';
+import { isEmpty, type WaitingList } from './waiting.ts';
+
+/** How long to wait before a write that failed is tried again. */
+const RETRY_MS = 500;
+
+/** A turn's state at one moment. */
+export interface Snapshot {
+  outcomes: readonly Outcome[];
+  cursor: number;
+  list: WaitingList;
+}
+
+/** What a turn's last checkpoint also writes. */
+export interface Release {
+  wakeAt: number;
+  ticketed: boolean;
+  /** Nothing is left to do. */
+  finished: boolean;
+  /** What is left is cancelled. */
+  cancelled: boolean;
+  /** Nothing is left but entries that lead into other shards' hosts. */
+  abroad: boolean;
+}
+
+export type Checkpointer = ReturnType<typeof createCheckpointer>;
+
+/**
+ * Writes a shard's checkpoints for the turn that holds its lease.
+ *
+ * A checkpoint's content is fixed before its first write and stays so until it is known to have landed: the results
+ * object of one `seq` and `epoch` has one content for ever. The record is written last and on condition of `rev`, so
+ * that a worker that lost its lease changes nothing.
+ */
+export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clock'>, acquired: ShardRecord) {
+  const { ledger, state, clock } = deps;
+  const { batchId, shard, epoch } = acquired;
+  const lost = new AbortController();
+  let record = acquired;
+  /** By this worker's own clock, counted from sending: later than this it must not rely on its lease. */
+  let fenceAt = acquired.leaseUntil - FENCE_MS;
+  let waitingObjects = 0;
+  let rateFrom = acquired.leaseUntil - LEASE_MS;
+
+  function isFenced(): boolean {
+    if (!lost.signal.aborted && clock.now() >= fenceAt) lose();
+    return lost.signal.aborted;
+  }
+
+  function lose(): void {
+    lost.abort(new Error(`The lease of shard ${shard} is lost.`));
+  }
+
+  /** Watches the lease for as long as the turn lasts, however long any call takes. */
+  async function watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !isFenced()) {
+      await clock.sleep(fenceAt - clock.now(), signal).catch(() => undefined);
+    }
+  }
+
+  /** Tries again until it works; `undefined` if the lease is over before. */
+  async function persist<T>(call: () => Promise<T | undefined>): Promise<T | undefined> {
+    while (!isFenced()) {
+      const answer = await call().catch(() => undefined);
+      if (answer !== undefined) return answer;
+      if (!isFenced()) await clock.sleep(RETRY_MS, lost.signal).catch(() => undefined);
+    }
+    return undefined;
+  }
+
+  /**
+   * Writes a checkpoint, and with `release` gives the lease back. One at a time.
+   *
+   * @returns whether it landed; if not, the lease is lost and nothing more may be written
+   */
+  async function write(snapshot: Snapshot, release?: Release): Promise<boolean> {
+    const { outcomes, list } = snapshot;
+    const seq = outcomes.length > 0 ? record.seq + 1 : record.seq;
+    const failed = outcomes.filter((outcome) => outcome.state === 'failed').length;
+    const next = { ...record, ...sumCounts([record, countOutcomes(outcomes)]), seq, rev: record.rev + 1 };
+    next.cursor = snapshot.cursor;
+    next.retrying = list.entries.length;
+    next.waiting = isEmpty(list) ? undefined : waitingKey(batchId, shard, seq, epoch, ++waitingObjects);
+    // Progress: the crashes before it were not in vain. What care they led to stays until a clean release.
+    if (outcomes.length > 0) next.crashes = Math.min(next.crashes, CARE_AFTER_CRASHES);
+    if (outcomes.length > 0) next.rate = rateOf(outcomes);
+    if (release) applyRelease(next, release, clock.now());
+
+    if (outcomes.length > 0) {
+      const body = Buffer.from(outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''));
+      const key = resultsKey(batchId, shard, { seq, epoch, failed });
+      if (!(await persist(() => state.put(key, body).then(() => true)))) return false;
+    }
+    if (next.waiting !== undefined) {
+      const key = next.waiting;
+      const body = Buffer.from(JSON.stringify(list));
+      if (!(await persist(() => state.put(key, body).then(() => true)))) return false;
+    }
+    return (await persist(() => commit(next))) === true;
+  }
+
+  /** One try to land the record; finds out whether an unanswered or refused one did. */
+  async function commit(next: ShardRecord): Promise<true | undefined> {
+    const sent = next.owner ? { ...next, leaseUntil: clock.now() + LEASE_MS } : next;
+    let landed: ShardRecord | undefined = sent;
+    if (!(await ledger.replaceShard(sent).catch(() => false))) {
+      landed = undefined;
+      const stored = await ledger.getShard(batchId, shard);
+      if (stored?.epoch !== epoch || stored.rev > next.rev) lose();
+      // Nobody else writes in this epoch: one revision on is this checkpoint, sent now or by an earlier try.
+      else if (stored.rev === next.rev) landed = stored;
+    }
+    if (!landed) return undefined;
+    const former = record.waiting;
+    record = landed;
+    fenceAt = landed.leaseUntil - FENCE_MS;
+    if (former !== undefined && former !== landed.waiting) await state.delete(former).catch(() => undefined);
+    return true;
+  }
+
+  function rateOf(outcomes: readonly Outcome[]): NonNullable<ShardRecord['rate']> {
+    const at = clock.now();
+    const seconds = Math.max(1, at - rateFrom) / 1000;
+    rateFrom = at;
+    const bytes = outcomes.reduce((sum, outcome) => sum + (outcome.bytes ?? 0), 0);
+    return { filesPerSecond: outcomes.length / seconds, bytesPerSecond: bytes / seconds, at };
+  }
+
+  return {
+    write,
+    watch,
+    persist,
+    isFenced,
+    /** Aborted once the lease cannot be relied on. */
+    lost: lost.signal,
+    /** The record as it last landed. */
+    get record() {
+      return record;
+    },
+  };
+}
+
+function countOutcomes(outcomes: readonly Outcome[]): Counts {
+  const counts = noCounts();
+  for (const { state, bytes, code } of outcomes) {
+    counts[state] += 1;
+    if (state === 'done') counts.bytes += bytes ?? 0;
+    if (state === 'failed' && code) counts.failures[code] = (counts.failures[code] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function applyRelease(next: ShardRecord, release: Release, now: number): void {
+  next.owner = undefined;
+  next.leaseUntil = 0;
+  next.crashes = 0;
+  next.wakeAt = release.wakeAt;
+  next.ticketed = release.ticketed;
+  if (release.abroad) next.abroad = true;
+  if (release.cancelled) {
+    next.cancelled = next.total - next.done - next.failed - next.skipped;
+    next.retrying = 0;
+  }
+  if (release.cancelled || release.finished) {
+    next.finishedAt = now;
+    next.ticketed = false;
+  }
+}

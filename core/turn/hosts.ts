@@ -1,0 +1,217 @@
+import { DownloadError } from '../model/failure.ts';
+import { FIRST_CONNECTIONS } from '../model/limits.ts';
+import { backoffMs } from './retry.ts';
+import type { HostFault, WaitingHost } from './waiting.ts';
+
+/** A source host as a turn sees it. */
+export interface Host {
+  readonly name: string;
+  /** The most connections that this shard may have to it. */
+  max: number;
+  /** Not one of the shard's own: only redirects lead to it. */
+  guest: boolean;
+  /** How many it may have now: found by growing with success and halving with faults. Not whole. */
+  limit: number;
+  open: number;
+  /** Counted faults; an attempt speaks for or against its host only if nothing was counted since it began. */
+  round: number;
+  /** Counted faults in a row. More than none: the host is probed, one connection at a time. */
+  failures: number;
+  parkedUntil: number;
+  /** Given up. */
+  down: HostFault | undefined;
+  /** By the rate limit. */
+  nextStartAt: number;
+  /** Whether it ever refused or failed, so that its limit is worth remembering. */
+  faulted: boolean;
+  /** Redirects that wait for a slot, first come first served, before any new entry. */
+  queue: { enter: (slot: Slot) => void; refuse: (error: Error) => void }[];
+}
+
+/** A connection's place at a host. */
+export interface Slot {
+  readonly host: Host;
+  readonly round: number;
+}
+
+/** The host that a redirect leads to is parked: come back then. */
+export class HostParked extends Error {
+  readonly until: number;
+
+  constructor(until: number) {
+    super('The host that a redirect leads to is parked.');
+    this.name = 'HostParked';
+    this.until = until;
+  }
+}
+
+export type Hosts = ReturnType<typeof createHosts>;
+
+/**
+ * Limits, parks and gives up hosts.
+ *
+ * @param deps.maxFailures faults in a row that give a host up
+ * @param deps.startsPerSecond starts per second and host, of this shard; unlimited if left out
+ */
+export function createHosts(deps: {
+  now: () => number;
+  random: () => number;
+  maxFailures: number;
+  startsPerSecond?: number | undefined;
+}) {
+  const { now, random, maxFailures, startsPerSecond } = deps;
+  const hosts = new Map<string, Host>();
+  const startIntervalMs = startsPerSecond === undefined ? 0 : 1000 / startsPerSecond;
+
+  function get(name: string, max: number, known?: WaitingHost): Host {
+    let host = hosts.get(name);
+    if (!host) {
+      host = {
+        name,
+        max,
+        guest: known?.guest === true,
+        limit: Math.min(max, known?.limit ?? FIRST_CONNECTIONS),
+        open: 0,
+        round: 0,
+        failures: known?.failures ?? 0,
+        parkedUntil: known?.parkedUntil ?? 0,
+        down: known?.down,
+        nextStartAt: 0,
+        faulted: known !== undefined,
+        queue: [],
+      };
+      hosts.set(name, host);
+    }
+    return host;
+  }
+
+  /** A host that only redirects lead to, with `max` connections; one of the shard's own stays what it is. */
+  function getGuest(name: string, max: number): Host {
+    const known = hosts.get(name);
+    const host = known ?? get(name, max);
+    if (!known) host.guest = true;
+    if (host.guest) host.max = max;
+    return host;
+  }
+
+  /** When the host's park and rate limit let it be asked again. */
+  function freeAt(host: Host): number {
+    return Math.max(host.parkedUntil, host.nextStartAt);
+  }
+
+  function hasRoom(host: Host): boolean {
+    const most = host.failures > 0 ? 1 : Math.max(1, Math.floor(host.limit));
+    return host.open < most && freeAt(host) <= now();
+  }
+
+  /** Whether an entry may be started at the host now. */
+  function mayStart(host: Host): boolean {
+    return host.queue.length === 0 && host.down === undefined && hasRoom(host);
+  }
+
+  function open(host: Host): Slot {
+    host.open += 1;
+    host.nextStartAt = Math.max(now(), host.nextStartAt) + startIntervalMs;
+    return { host, round: host.round };
+  }
+
+  /** Gives a slot back. */
+  function close(slot: Slot): void {
+    slot.host.open -= 1;
+    serve(slot.host);
+  }
+
+  function serve(host: Host): void {
+    while (host.queue.length > 0 && hasRoom(host)) host.queue.shift()?.enter(open(host));
+  }
+
+  /** A slot for a redirect; waits for one. Throws `HostParked`, `HOST_DOWN`, the signal's reason. */
+  async function enter(host: Host, signal: AbortSignal): Promise<Slot> {
+    signal.throwIfAborted();
+    if (host.down) throw hostDown(host.down);
+    if (host.parkedUntil > now()) throw new HostParked(host.parkedUntil);
+    if (mayStart(host)) return open(host);
+    const { promise, resolve, reject } = Promise.withResolvers<Slot>();
+    const waiter = { enter: resolve, refuse: reject };
+    host.queue.push(waiter);
+    const leave = () => {
+      host.queue = host.queue.filter((other) => other !== waiter);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', leave);
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  /** The host answered: its faults are over, and it may have more. */
+  function succeeded({ host, round }: Slot): void {
+    if (round !== host.round) return;
+    host.failures = 0;
+    // Doubles as long as it never faulted, then grows by one per round of its limit.
+    host.limit = Math.min(host.max, host.limit + (host.faulted ? 1 / host.limit : 1));
+    serve(host);
+  }
+
+  /** The host was slow: it gets fewer connections, but is not parked. */
+  function slowed({ host, round }: Slot): void {
+    if (round !== host.round) return;
+    host.round += 1;
+    host.faulted = true;
+    host.limit = Math.max(1, host.limit / 2);
+  }
+
+  /** The host failed: it is parked, and given up after too many failures in a row. */
+  function faulted({ host, round }: Slot, error: DownloadError): void {
+    if (error.retryAt !== undefined) host.parkedUntil = Math.max(host.parkedUntil, error.retryAt);
+    if (round === host.round) {
+      host.round += 1;
+      host.faulted = true;
+      host.failures += 1;
+      host.limit = Math.max(1, host.limit / 2);
+      host.parkedUntil = Math.max(host.parkedUntil, error.retryAt ?? now() + backoffMs(host.failures, random));
+      if (host.failures >= maxFailures) {
+        host.down = { code: error.code, message: error.message, httpStatus: error.httpStatus };
+      }
+    }
+    const refusal = host.down ? hostDown(host.down) : new HostParked(host.parkedUntil);
+    for (const waiter of host.queue.splice(0)) waiter.refuse(refusal);
+  }
+
+  /** Lets waiting redirects in whose host's rate limit has passed; answers when the next one can be. */
+  function serveAll(): number {
+    let next = Infinity;
+    for (const host of hosts.values()) {
+      serve(host);
+      if (host.queue.length > 0 && freeAt(host) > now()) next = Math.min(next, freeAt(host));
+    }
+    return next;
+  }
+
+  /**
+   * What the next turn has to know: the hosts that faulted, of those `needed`, and of those that only redirects lead
+   * to if entries wait at all.
+   */
+  function snapshot(needed: ReadonlySet<string>, waiting: boolean): WaitingHost[] {
+    const known: WaitingHost[] = [];
+    for (const { name, guest, limit, failures, parkedUntil, down, faulted } of hosts.values()) {
+      if (!faulted || !(needed.has(name) || (guest && waiting))) continue;
+      known.push({ host: name, limit, failures, parkedUntil, ...(down && { down }), ...(guest && { guest }) });
+    }
+    return known;
+  }
+
+  /** Whether a host is known as one of the shard's own. */
+  const isOwn = (name: string) => hosts.get(name)?.guest === false;
+
+  return { get, getGuest, isOwn, freeAt, mayStart, open, close, enter, succeeded, slowed, faulted, serveAll, snapshot };
+}
+
+/** The error of an entry whose host was given up. */
+export function hostDown(fault: HostFault): DownloadError {
+  return new DownloadError('HOST_DOWN', `The host was given up; its last fault: ${fault.code}, ${fault.message}`, {
+    httpStatus: fault.httpStatus,
+  });
+}

@@ -1,0 +1,72 @@
+import { v4 as uuid } from 'uuid';
+import { closeBatch } from '../batch/close.ts';
+import type { Service } from '../batch/service.ts';
+import type { Download } from '../download/downloader.ts';
+import { MAX_TICKET_RECEIVES, MAX_TICKET_WAIT_MS, TICKET_VISIBILITY_MS } from '../model/limits.ts';
+import type { Delivery } from '../ports/tickets.ts';
+import { createCheckpointer } from './checkpoint.ts';
+import { acquire } from './lease.ts';
+import { work } from './work.ts';
+
+/** What a worker gives a turn. */
+export interface TurnDeps extends Service {
+  download: Download;
+}
+
+export interface TurnBounds {
+  /** Milliseconds since the epoch by which the turn must have returned. */
+  deadline: number;
+  /** The host is going down: give everything back and return. */
+  stop: AbortSignal;
+}
+
+/** What the host does with the ticket: removes it, or leaves it, its visibility set, to be delivered again. */
+export type Disposition = 'acknowledge' | 'keep';
+
+/**
+ * Takes one turn at a ticket's shard: lease, work, checkpoints, release. Returns with nothing under way.
+ * An error means that ledger or store failed; the ticket then comes back by itself.
+ */
+export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBounds): Promise<Disposition> {
+  const { clock, tickets } = deps;
+
+  /** The ticket's wait is for the queue; if it cannot be told, the ticket comes back when its visibility ends. */
+  const hide = (ms: number) => tickets.changeVisibility(delivery.receipt, Math.max(0, ms)).catch(() => undefined);
+  const keep = async (ms: number): Promise<Disposition> => {
+    await hide(ms);
+    return 'keep';
+  };
+
+  const acquired = await acquire(deps, delivery, newToken(deps.random));
+  if (acquired === 'acknowledge') return 'acknowledge';
+  if ('visibleIn' in acquired) return keep(acquired.visibleIn);
+  await hide(TICKET_VISIBILITY_MS);
+
+  const checkpoints = createCheckpointer(deps, acquired.shard);
+  const watching = new AbortController();
+  const watch = checkpoints.watch(watching.signal);
+  try {
+    const end = await work(deps, acquired, checkpoints, bounds, () => hide(TICKET_VISIBILITY_MS));
+    const wait = end.wakeAt - clock.now();
+    const ticketed = end.ticketed && wait <= MAX_TICKET_WAIT_MS && delivery.receiveCount < MAX_TICKET_RECEIVES;
+    const released = await checkpoints.write(end.snapshot, { ...end, ticketed });
+    // Without its lease a turn writes nothing more; the ticket comes back to see what became of the shard.
+    if (!released) return 'keep';
+    if (end.finished || end.cancelled) {
+      await closeBatch(deps, acquired.batch.id);
+      return 'acknowledge';
+    }
+    return ticketed ? await keep(wait) : 'acknowledge';
+  } catch (error) {
+    // Reads give up with the lease.
+    if (checkpoints.isFenced()) return 'keep';
+    throw error;
+  } finally {
+    watching.abort();
+    await watch;
+  }
+}
+
+function newToken(random: () => number): string {
+  return uuid({ random: Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256)) });
+}

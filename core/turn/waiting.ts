@@ -1,0 +1,59 @@
+import type { Entry } from '../model/entry.ts';
+import type { FailureCode } from '../model/failure.ts';
+
+/** A started entry without an outcome: to be tried again, or under way at a checkpoint. */
+export interface WaitingEntry {
+  entry: Entry;
+  /** Attempts that ended and are charged to the entry. */
+  attempts: number;
+  /** Attempts that ended by a fault of the host. */
+  hostFaults: number;
+  /** Not before this time; its host may have it wait longer. */
+  dueAt: number;
+  /** Workers that died while they had nothing but this entry. */
+  kills?: number | undefined;
+  /** A redirect leads into a host that another shard works; it waits until the planned work is over. */
+  abroad?: boolean | undefined;
+}
+
+/** What a turn has learned of a host and the next one has to know. */
+export interface WaitingHost {
+  host: string;
+  /** Only redirects lead to it. */
+  guest?: boolean | undefined;
+  limit: number;
+  failures: number;
+  parkedUntil: number;
+  /** Why it was given up, if it was. */
+  down?: HostFault | undefined;
+}
+
+export interface HostFault {
+  code: FailureCode;
+  message: string;
+  httpStatus?: number | undefined;
+}
+
+/** The unstarted rest of a host's run of the manifest, behind the cursor. */
+export interface Aside {
+  host: string;
+  from: number;
+  to: number;
+}
+
+/** Everything a shard has open at a checkpoint besides its cursor. */
+export interface WaitingList {
+  entries: WaitingEntry[];
+  hosts: WaitingHost[];
+  aside: Aside[];
+  /** Index of the entry that a careful turn is about to start with nothing else under way. */
+  alone?: number | undefined;
+}
+
+export function emptyWaitingList(): WaitingList {
+  return { entries: [], hosts: [], aside: [] };
+}
+
+export function isEmpty(list: WaitingList): boolean {
+  return list.entries.length === 0 && list.hosts.length === 0 && list.aside.length === 0;
+}
