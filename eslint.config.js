@@ -8,7 +8,7 @@ const mayImport = {
   core: [],
   http: ['core'],
   adapters: ['core'],
-  local: ['core', 'http', 'adapters/sqlite', 'adapters/files'],
+  local: ['core', 'http', 'adapters/sqlite', 'adapters/files', 'adapters/system-clock.ts'],
   examples: ['http'],
   bench: ['core', 'http', 'adapters', 'local'],
 };
@@ -27,7 +27,7 @@ const ambient = ['setTimeout', 'setInterval', 'setImmediate', 'process', 'fetch'
 }));
 
 export default defineConfig(
-  globalIgnores(['cdk.out', 'dist', 'coverage']),
+  globalIgnores(['cdk.out', 'dist', 'coverage', '.rules']),
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
   {
@@ -40,7 +40,10 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
@@ -55,7 +58,10 @@ export default defineConfig(
         { object: 'Date', property: 'now', message: 'Use the Clock.' },
         { object: 'Math', property: 'random', message: 'Use the random source given.' },
       ],
-      'no-restricted-imports': ['error', { patterns: ['@aws-sdk/*', 'hono', 'hono/*', 'zod', 'node:process', 'node:timers*'] }],
+      'no-restricted-imports': [
+        'error',
+        { patterns: ['@aws-sdk/*', 'hono', 'hono/*', 'zod', 'node:process', 'node:timers*'] },
+      ],
     },
   },
   {

@@ -1,5 +1,6 @@
 import { failedListKey, secretsKey, summaryKey } from '../model/layout.ts';
 import { PLANNING_STALE_MS } from '../model/limits.ts';
+import type { FAILURE_FIELDS, Outcome } from '../model/outcome.ts';
 import { sumCounts, type BatchRecord, type Counts, type ShardRecord } from '../model/records.ts';
 import { createObjectWriter } from '../download/object-writer.ts';
 import { readOutcomes } from './results.ts';
@@ -67,12 +68,15 @@ function summaryOf(batch: BatchRecord, shards: ShardRecord[], final: Counts): Su
   };
 }
 
-/** The failed entries as a list that can be posted again. */
+/** `checkEntry` takes it as an entry: the list can be posted again as it is. */
+type FailedLine = Pick<Outcome, 'url' | 'key' | (typeof FAILURE_FIELDS)[number]>;
+
+/** Writes the failed entries as a list. */
 async function writeFailedList({ state }: Service, batch: BatchRecord, shards: ShardRecord[]): Promise<void> {
   await using writer = createObjectWriter(state, failedListKey(batch.id), { contentType: 'application/x-ndjson' });
   for (const shard of shards) {
     for await (const { index, url, key, code, message, httpStatus, attempts } of readOutcomes(state, shard, 'failed')) {
-      const line = { url, key, index, code, message, httpStatus, attempts };
+      const line: FailedLine = { url, key, index, code, message, httpStatus, attempts };
       await writer.write(Buffer.from(`${JSON.stringify(line)}\n`));
     }
   }

@@ -4,12 +4,19 @@ import type { ShardRecord } from '../model/records.ts';
 import { listResults, readResults } from './results.ts';
 import type { Service } from './service.ts';
 
-/** How far a reader has come: per shard the last `seq` read whole, and the lines read of the one after it. */
-type Position = Record<number, [seq: number, lines: number]>;
+/** Results objects that a page reads at most, however few of the outcomes wanted are in them. */
+const MAX_OBJECTS_PER_PAGE = 64;
+
+/** How far a reader has come in a shard: the last `seq` read whole, and the lines read of the one after it. */
+interface Position {
+  seq: number;
+  lines: number;
+}
 
 /**
  * A page of outcomes. Outcomes come in the order in which each shard settled them; a reader that follows the cursors
- * of a running batch meets each outcome once. `nextCursor` is absent only when nothing more can come.
+ * of a running batch meets each outcome once. A page may be short or empty; `nextCursor` is absent only when nothing
+ * more can come.
  *
  * @throws UnknownBatchError; InvalidOptionError for a cursor that is none
  */
@@ -18,52 +25,61 @@ export async function listOutcomes(
   batchId: string,
   query: { state?: Outcome['state'] | undefined; limit: number; cursor?: string | undefined },
 ): Promise<{ files: Outcome[]; nextCursor?: string }> {
-  const position = query.cursor === undefined ? {} : decodeCursor(query.cursor);
   const read = await ledger.readBatch(batchId);
   if (!read) throw new UnknownBatchError(batchId);
+  const { batch, shards } = read;
+  const positions = decodeCursor(query.cursor ?? '0', batch.shardCount, shards);
+  const at = ({ shard }: ShardRecord) => positions[shard] ?? { seq: 0, lines: 0 };
+
   const files: Outcome[] = [];
+  let objects = 0;
+  const isFull = () => files.length >= query.limit || objects >= MAX_OBJECTS_PER_PAGE;
 
-  const readShard = async (shard: ShardRecord): Promise<void> => {
-    let [after, passed] = position[shard.shard] ?? [0, 0];
-    for (const { key, seq, failed } of await listResults(state, shard, after)) {
-      const skip = query.state === 'failed' && failed === 0;
-      for (const outcome of skip ? [] : (await readResults(state, key)).slice(passed)) {
-        if (files.length === query.limit) return;
-        passed += 1;
-        if (query.state === undefined || outcome.state === query.state) files.push(outcome);
-        position[shard.shard] = [after, passed];
+  for (const shard of shards) {
+    if (isFull()) break;
+    const position = at(shard);
+    for (const { key, seq, failed } of await listResults(state, shard, position.seq)) {
+      if (isFull()) break;
+      if (query.state !== 'failed' || failed > 0) {
+        const outcomes = await readResults(state, key);
+        objects += 1;
+        if (position.lines > outcomes.length) throw badCursor();
+        for (const outcome of outcomes.slice(position.lines)) {
+          if (files.length >= query.limit) break;
+          if (query.state === undefined || outcome.state === query.state) files.push(outcome);
+          position.lines += 1;
+        }
+        if (position.lines < outcomes.length) break;
       }
-      [after, passed] = [seq, 0];
-      position[shard.shard] = [after, passed];
+      position.seq = seq;
+      position.lines = 0;
     }
-  };
-  for (const shard of read.shards) {
-    if (files.length === query.limit) break;
-    await readShard(shard);
   }
 
-  const complete =
-    read.batch.closedAt !== undefined && read.shards.every(({ shard, seq }) => (position[shard]?.[0] ?? 0) === seq);
-  return { files, ...(!complete && { nextCursor: encodeCursor(position) }) };
+  const complete = batch.closedAt !== undefined && shards.every((shard) => at(shard).seq === shard.seq);
+  return { files, ...(!complete && { nextCursor: encodeCursor(positions) }) };
 }
 
-function encodeCursor(position: Position): string {
-  return Buffer.from(JSON.stringify(position)).toString('base64url');
+/** `12.340-7`: shard by shard the `seq`, and the lines after a dot. Short, since a thousand shards go into one URL. */
+function encodeCursor(positions: readonly Position[]): string {
+  const parts = positions.map(({ seq, lines }) => (lines > 0 ? `${seq}.${lines}` : `${seq}`));
+  return parts.slice(0, 1 + parts.findLastIndex((part) => part !== '0')).join('-') || '0';
 }
 
-function decodeCursor(cursor: string): Position {
-  const bad = () => new InvalidOptionError('cursor', 'is not one that was given out');
-  let position: unknown;
-  try {
-    position = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-  } catch {
-    throw bad();
-  }
-  if (typeof position !== 'object' || position === null || Array.isArray(position)) throw bad();
-  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-  for (const [shard, at] of Object.entries(position)) {
-    const sound = isCount(Number(shard)) && Array.isArray(at) && at.length === 2 && at.every(isCount);
-    if (!sound) throw bad();
-  }
-  return position as Position;
+function decodeCursor(cursor: string, shardCount: number, shards: readonly ShardRecord[]): Position[] {
+  const parts = cursor.split('-');
+  if (parts.length > shardCount) throw badCursor();
+  const newest = new Map(shards.map(({ shard, seq }) => [shard, seq]));
+  return Array.from({ length: shardCount }, (_, shard) => {
+    const match = /^(\d{1,8})(?:\.(\d{1,8}))?$/.exec(parts[shard] ?? '0');
+    const position = { seq: Number(match?.[1]), lines: Number(match?.[2] ?? 0) };
+    // Lines were read of an object that counts, or none.
+    const last = position.seq + (position.lines > 0 ? 1 : 0);
+    if (!match || last > (newest.get(shard) ?? 0)) throw badCursor();
+    return position;
+  });
+}
+
+function badCursor(): InvalidOptionError {
+  return new InvalidOptionError('cursor', 'is not one that was given out');
 }

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../model/errors.ts';
+import { MAX_PREFIX_BYTES } from '../model/limits.ts';
 import { DEFAULT_OPTIONS, type BatchOptions, type Timeouts } from '../model/options.ts';
 import { keyProblem, templateProblem } from '../plan/keys.ts';
 import type { DeploymentLimits } from './service.ts';
@@ -8,9 +9,6 @@ export type UserOptions = Partial<Omit<BatchOptions, 'ownPrefix' | 'timeouts' | 
   timeouts?: Partial<Timeouts> | undefined;
   lowSpeed?: Partial<BatchOptions['lowSpeed']> | undefined;
 };
-
-/** Bytes that a prefix leaves for keys at the least. */
-const MAX_PREFIX_BYTES = 512;
 
 /**
  * A batch's options with defaults filled in.
@@ -22,6 +20,7 @@ export function resolveOptions(given: UserOptions, batchId: string, limits: Depl
   const options: BatchOptions = {
     ...DEFAULT_OPTIONS,
     prefix: `${batchId}/`,
+    connectionsPerHost: Math.min(DEFAULT_OPTIONS.connectionsPerHost, limits.maxConnectionsPerHost),
     ...rest,
     ownPrefix: given.prefix === undefined,
     timeouts: { ...DEFAULT_OPTIONS.timeouts, ...timeouts },
@@ -42,5 +41,6 @@ function prefixProblem(prefix: string): string | undefined {
   if (prefix === '') return undefined;
   if (!prefix.endsWith('/')) return 'does not end with /';
   if (prefix.normalize('NFC') !== prefix) return 'is not in Unicode normal form C';
-  return keyProblem(prefix.slice(0, -1), MAX_PREFIX_BYTES);
+  if (Buffer.byteLength(prefix) > MAX_PREFIX_BYTES) return `has more than ${MAX_PREFIX_BYTES} bytes`;
+  return keyProblem(prefix.slice(0, -1));
 }

@@ -24,6 +24,8 @@ export interface Service {
 export interface DeploymentLimits {
   /** The most shards of a batch. */
   maxShards: number;
+  /** Entries that make a shard worth its fixed cost; there are smaller ones only for want of entries. */
+  minEntriesPerShard: number;
   /** Connections of a shard that works a single host; a host gets as many such shards as it takes. */
   connectionsPerShard: number;
   /** Connections of a shard that works many small hosts. */

@@ -71,7 +71,8 @@ function collect(items: Iterable<ListItem>, rule: KeyRule): EntryTable {
   for (const item of items) {
     const entry = checkEntry(item, rule);
     if (Array.isArray(entry)) {
-      problems.push(...entry);
+      // One by one: a spread of as many as an item can have fields would overflow the stack.
+      for (const problem of entry) problems.push(problem);
     } else {
       const taken = table.add(entry);
       const reason = `is also the key of line ${taken?.takenBy ?? 0}, for another URL; give one of them a key`;

@@ -1,4 +1,4 @@
-import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
+import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_LOST_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
 import { closeBatch } from './close.ts';
 import { endCancelled } from './control.ts';
@@ -11,11 +11,15 @@ import type { Service } from './service.ts';
  * from the others.
  */
 export async function sweep(service: Service): Promise<void> {
+  await eachOpen(service, 'sweep failed', (batchId) => sweepBatch(service, batchId));
+}
+
+async function eachOpen(service: Service, failure: string, look: (batchId: string) => Promise<void>): Promise<void> {
   for (const batchId of await service.ledger.listOpen()) {
     try {
-      await sweepBatch(service, batchId);
+      await look(batchId);
     } catch (error) {
-      service.warn('sweep failed', { batchId, error: error instanceof Error ? error.message : String(error) });
+      service.warn(failure, { batchId, error: error instanceof Error ? error.message : String(error) });
     }
   }
 }
@@ -33,12 +37,14 @@ async function sweepBatch(service: Service, batchId: string): Promise<void> {
     if (clock.now() - batch.createdAt > PLANNING_STALE_MS) await startPlanned(service, batchId);
     return;
   }
+  // A planner that came too late can have left a closed batch shards that nobody works.
+  const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);
   if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, shard);
-  else if (shards.some((shard) => shard.finishedAt === undefined)) return sendDue(service, batch, shards);
+  else if (!over) return sendDue(service, batch, shards);
   await closeBatch(service, batchId);
 }
 
-/** Sends tickets to shards that need one: see `isDue`. */
+/** Sends tickets to the shards that should have one and have none. */
 async function sendDue(service: Service, batch: BatchRecord, shards: readonly ShardRecord[]): Promise<void> {
   const { ledger, tickets, clock, warn } = service;
   const now = clock.now();
@@ -58,14 +64,15 @@ async function sendDue(service: Service, batch: BatchRecord, shards: readonly Sh
   for (const shard of open) {
     if (shard.leaseUntil > now) continue;
     const waitsLong = !shard.ticketed && (late || shard.wakeAt <= now);
-    const overdue =
-      Math.max(shard.wakeAt, shard.leaseUntil) + TICKET_OVERDUE_MS < now &&
-      (shard.sweptAt ?? 0) + SPARE_TICKET_MS < now;
-    if (!waitsLong && !overdue) continue;
+    // Since when a ticket should have come by itself, or the sweeper's last one.
+    const due = Math.max(shard.wakeAt, shard.leaseUntil, (shard.sweptAt ?? 0) + SPARE_TICKET_MS - TICKET_OVERDUE_MS);
+    if (!waitsLong && now <= due + TICKET_OVERDUE_MS) continue;
     // An honest backlog: the ticket is in the queue and has its turn to come.
-    if (!waitsLong && (backlog ??= await tickets.hasVisible())) continue;
-    const marked = await ledger.replaceShard({ ...shard, rev: shard.rev + 1, ticketed: true, sweptAt: now });
-    if (marked) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
+    if (!waitsLong && now <= due + TICKET_LOST_MS && (backlog ??= await tickets.hasVisible())) continue;
+    // Another epoch, so that a worker that was frozen with a write on its way does not take this one for its own.
+    const next: ShardRecord = { ...shard, rev: shard.rev + 1, epoch: shard.epoch + 1, ticketed: true };
+    if (!waitsLong) next.sweptAt = now;
+    if (await ledger.replaceShard(next)) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
   }
 }
 
@@ -76,26 +83,26 @@ function timeOf(batchId: string): number {
 
 /**
  * For a host whose workers all died with it, and whose queue is its own: frees their shards at once, without counting
- * crashes, brings planning on, and sends every shard a ticket.
+ * crashes, brings planning on, and sends every shard a ticket. One batch's trouble does not keep it from the others.
  */
 export async function recoverAfterRestart(service: Service): Promise<void> {
+  await eachOpen(service, 'recovery failed', (batchId) => recoverBatch(service, batchId));
+}
+
+async function recoverBatch(service: Service, batchId: string): Promise<void> {
   const { ledger, tickets, clock } = service;
-  for (const batchId of await ledger.listOpen()) {
-    const read = await ledger.readBatch(batchId);
-    if (!read) {
-      await ledger.dropOpen(batchId);
-      continue;
-    }
-    if (read.batch.state === 'planning') {
-      await startPlanned(service, batchId);
-      continue;
-    }
-    for (const shard of read.shards) {
-      if (!shard.owner || shard.finishedAt !== undefined) continue;
-      await ledger.replaceShard({ ...shard, rev: shard.rev + 1, owner: undefined, leaseUntil: 0, wakeAt: clock.now() });
-    }
-    const open = read.shards.filter((shard) => shard.finishedAt === undefined);
-    if (read.batch.state === 'running') await tickets.send(open.map(({ shard }) => ({ batchId, shard })));
-    if (open.length === 0 || read.batch.state === 'cancelling') await sweepBatch(service, batchId);
+  const read = await ledger.readBatch(batchId);
+  if (!read) return ledger.dropOpen(batchId);
+  const { batch, shards } = read;
+  if (batch.state === 'planning') return startPlanned(service, batchId);
+
+  const open = shards.filter((shard) => shard.finishedAt === undefined);
+  for (const shard of open) {
+    if (!shard.owner) continue;
+    const { rev, epoch } = shard;
+    const freed = { owner: undefined, leaseUntil: 0, wakeAt: clock.now() };
+    await ledger.replaceShard({ ...shard, rev: rev + 1, epoch: epoch + 1, ...freed });
   }
+  if (batch.state === 'running') await tickets.send(open.map(({ shard }) => ({ batchId, shard })));
+  if (open.length === 0 || batch.state === 'cancelling') await sweepBatch(service, batchId);
 }

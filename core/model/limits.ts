@@ -13,6 +13,10 @@ export const MAX_HEADERS = 64;
 export const MAX_HEADER_BYTES = 16 * 1024;
 /** Bytes of a key with its prefix: S3's limit. */
 export const MAX_KEY_BYTES = 1024;
+/** Bytes of a prefix, its slash included. */
+export const MAX_PREFIX_BYTES = MAX_KEY_BYTES / 2;
+/** Bytes of a key that is made of a URL: it fits behind every prefix, and so is a function of the URL alone. */
+export const MAX_DEFAULT_KEY_BYTES = MAX_KEY_BYTES - MAX_PREFIX_BYTES;
 /** Bytes of a segment of a key: the limit of file systems. */
 export const MAX_KEY_SEGMENT_BYTES = 255;
 /** Characters of a batch's name. */
@@ -64,7 +68,7 @@ export const MAX_KILLS = 2;
 /** So many crashes without progress end what is left of a shard. */
 export const MAX_CRASHES = 10;
 /** How soon a shard whose entries lead into other shards' hosts looks again whether those are done. */
-export const ABROAD_RETRY_MS = 30 * SECOND;
+export const ABROAD_RETRY_MS = MINUTE;
 
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;
@@ -72,10 +76,9 @@ export const SWEEP_INTERVAL_MS = MINUTE;
 export const PLANNING_STALE_MS = 15 * MINUTE;
 /** How overdue a shard is before the sweeper believes its ticket lost. */
 export const TICKET_OVERDUE_MS = 15 * MINUTE;
+/** How overdue a shard is before the sweeper no longer cares that the queue has tickets: others keep it busy for ever. */
+export const TICKET_LOST_MS = 6 * HOUR;
 /** The sweeper sends at most one spare ticket per shard in this time. */
 export const SPARE_TICKET_MS = HOUR;
 /** An open batch without a checkpoint for so long is reported. */
 export const STALLED_MS = 30 * MINUTE;
-
-/** A host with fewer entries has no shard of its own, and shards are not made smaller: a turn's fixed cost. */
-export const MIN_ENTRIES_PER_SHARD = 200;

@@ -24,3 +24,12 @@ export interface Outcome {
   /** Milliseconds since the epoch. */
   settledAt: number;
 }
+
+/** What a failed list says of an entry besides its URL and key. */
+export const FAILURE_FIELDS = [
+  'index',
+  'code',
+  'message',
+  'httpStatus',
+  'attempts',
+] as const satisfies (keyof Outcome)[];

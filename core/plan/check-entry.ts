@@ -1,12 +1,15 @@
 import type { Entry } from '../model/entry.ts';
 import type { ListProblem } from '../model/errors.ts';
 import { MAX_KEY_BYTES, MAX_URL_BYTES } from '../model/limits.ts';
-import { redactUrl, shorten } from '../model/redact.ts';
+import { FAILURE_FIELDS } from '../model/outcome.ts';
+import { redactUrl } from '../model/redact.ts';
 import { readHeaders } from './headers.ts';
 import { defaultKey, keyProblem, templateKey } from './keys.ts';
 import type { ListItem } from './text-list.ts';
 
 const FIELDS = ['url', 'key', 'headers', 'size', 'md5', 'sha256'] as const;
+/** What a failed list says besides is passed over, so that the list can be posted again. */
+const KNOWN: ReadonlySet<string> = new Set([...FIELDS, ...FAILURE_FIELDS]);
 
 /** How keys are made where an entry brings none. */
 export interface KeyRule {
@@ -22,18 +25,11 @@ export function checkEntry({ line, value }: ListItem, rule: KeyRule): Entry | Li
 
   const item = typeof value === 'string' ? { url: value } : value;
   if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-    return [
-      {
-        line,
-        field: '',
-        value: shorten(String(JSON.stringify(value))),
-        reason: 'is neither a URL nor an object with one',
-      },
-    ];
+    problem('', shown(value), 'is neither a URL nor an object with one');
+    return problems;
   }
   for (const field of Object.keys(item)) {
-    if (!FIELDS.some((known) => known === field))
-      problem(shorten(field), '', `is not known; an entry has ${FIELDS.join(', ')}`);
+    if (!KNOWN.has(field)) problem(redactUrl(field), '', `is not known; an entry has ${FIELDS.join(', ')}`);
   }
   const fields: Partial<Record<(typeof FIELDS)[number], unknown>> = item;
 
@@ -45,7 +41,7 @@ export function checkEntry({ line, value }: ListItem, rule: KeyRule): Entry | Li
   const key = url === undefined ? undefined : checkKey(fields.key, url, line, rule, problem);
 
   if (problems.length > 0 || url === undefined || key === undefined) return problems;
-  const entry: Entry = { index: line, url, key };
+  const entry: Entry = { index: line, url: url.href, key };
   if (headers && Object.keys(headers).length > 0) entry.headers = headers;
   if (size !== undefined) entry.size = size;
   if (md5 !== undefined) entry.md5 = md5;
@@ -55,63 +51,57 @@ export function checkEntry({ line, value }: ListItem, rule: KeyRule): Entry | Li
 
 type Report = (field: string, value: string, reason: string) => unknown;
 
-function checkUrl(value: unknown, report: Report): string | undefined {
-  if (typeof value !== 'string' || value === '') {
-    report('url', value === undefined ? '' : shorten(JSON.stringify(value)), 'is missing or not a string');
-    return undefined;
-  }
-  const bad = (reason: string): undefined => {
-    report('url', redactUrl(value), reason);
-  };
-  if (Buffer.byteLength(value) > MAX_URL_BYTES) {
-    bad(`is longer than ${MAX_URL_BYTES} bytes`);
-    return;
-  }
-  if (!URL.canParse(value)) {
-    bad('is not an absolute URL, like https://example.com/file');
-    return;
-  }
-  const url = new URL(value);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    bad('is neither http nor https');
-    return;
-  }
-  if (url.username !== '' || url.password !== '') {
-    bad('has credentials in it; send them as a header');
-    return;
-  }
-  if (url.port === '0') {
-    bad('has port 0');
-    return;
-  }
-  url.hash = '';
-  return url.href;
+function checkUrl(value: unknown, report: Report): URL | undefined {
+  const url = typeof value === 'string' ? URL.parse(value) : null;
+  const problem = urlProblem(value, url);
+  if (problem !== undefined) report('url', shown(value), problem);
+  if (problem !== undefined || !url) return undefined;
+  // Setting it costs as much as parsing.
+  if (url.href.includes('#')) url.hash = '';
+  return url;
+}
+
+/** What is wrong with a value and the URL that it was parsed to. */
+function urlProblem(value: unknown, url: URL | null): string | undefined {
+  if (typeof value !== 'string' || value === '') return 'is missing or not a string';
+  if (Buffer.byteLength(value) > MAX_URL_BYTES) return `is longer than ${MAX_URL_BYTES} bytes`;
+  if (!url) return 'is not an absolute URL, like https://example.com/file';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'is neither http nor https';
+  if (url.username !== '' || url.password !== '') return 'has credentials in it; send them as a header';
+  return url.port === '0' ? 'has port 0' : undefined;
 }
 
 function checkSize(value: unknown, report: Report): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  report('size', shorten(JSON.stringify(value)), 'is not a number of bytes');
+  report('size', shown(value), 'is not a number of bytes');
   return undefined;
 }
 
 function checkDigest(field: string, digits: number, value: unknown, report: Report): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/i.test(value)) return value.toLowerCase();
-  report(field, shorten(JSON.stringify(value)), `is not ${digits} hex digits`);
+  report(field, shown(value), `is not ${digits} hex digits`);
   return undefined;
 }
 
-function checkKey(value: unknown, url: string, line: number, rule: KeyRule, report: Report): string | undefined {
-  const room = MAX_KEY_BYTES - Buffer.byteLength(rule.prefix);
-  if (value === undefined && rule.keyTemplate === undefined) return defaultKey(url, room);
+function checkKey(value: unknown, url: URL, line: number, rule: KeyRule, report: Report): string | undefined {
+  if (value === undefined && rule.keyTemplate === undefined) return defaultKey(url);
   if (value !== undefined && typeof value !== 'string') {
-    report('key', shorten(JSON.stringify(value)), 'is not a string');
+    report('key', shown(value), 'is not a string');
     return undefined;
   }
   const key = (value ?? templateKey(rule.keyTemplate ?? '', url, line)).normalize('NFC');
-  const problem = keyProblem(key, room);
+  const problem = keyProblem(key, MAX_KEY_BYTES - Buffer.byteLength(rule.prefix));
   if (problem === undefined) return key;
-  report('key', shorten(key), problem);
+  report('key', shown(key), problem);
   return undefined;
+}
+
+/** A value fit for messages. What is in the wrong field may be anything, a signed URL say. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return redactUrl(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  if (value === undefined) return '';
+  return Array.isArray(value) ? 'an array' : 'an object';
 }

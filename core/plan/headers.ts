@@ -40,7 +40,8 @@ export function readHeaders(
   let bytes = 0;
   for (const [given, text] of Object.entries(value) as [string, unknown][]) {
     const name = given.toLowerCase();
-    const field = `headers.${shorten(given)}`;
+    // Of what is no name only the part that looks like one: `Authorization: Bearer …` holds a secret.
+    const field = `headers.${shorten(/^[^\s:=]*/.exec(given)?.[0] ?? '')}`;
     if (!TOKEN.test(given)) report(field, '', 'is not a header name');
     else if (RESERVED.has(name) || name.startsWith('proxy-')) report(field, '', 'is set by the download itself');
     else if (headers.has(name)) report(field, '', 'is given twice');

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { hostIndexKey } from '../model/layout.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -12,7 +12,7 @@ const RECORD_BYTES = 12;
 const WINDOW_RECORDS = 4096;
 
 function hashHost(host: string): Buffer {
-  return createHash('sha256').update(host).digest().subarray(0, HASH_BYTES);
+  return Buffer.from(hash('sha256', host).slice(0, 2 * HASH_BYTES), 'hex');
 }
 
 /** The index's bytes for hosts, each named once, and their shards. */
@@ -23,8 +23,10 @@ export function encodeHostIndex(hosts: readonly { host: string; shard: number }[
     records.writeUInt32BE(shard, i * RECORD_BYTES + HASH_BYTES);
   });
   const at = (i: number) => i * RECORD_BYTES;
-  const order = Uint32Array.from(hosts.keys()).sort((a, b) =>
-    records.compare(records, at(b), at(b + 1), at(a), at(a + 1)),
+  // Comparing numbers first is many times faster, and mostly enough.
+  const leading = Float64Array.from(hosts.keys(), (i) => records.readUIntBE(at(i), 6));
+  const order = Uint32Array.from(hosts.keys()).sort(
+    (a, b) => (leading[a] ?? 0) - (leading[b] ?? 0) || records.compare(records, at(b), at(b + 1), at(a), at(a + 1)),
   );
   const sorted = Buffer.alloc(records.length);
   order.forEach((from, to) => records.copy(sorted, at(to), at(from), at(from + 1)));
@@ -38,23 +40,23 @@ export async function findHost(
   hosts: number,
   host: string,
 ): Promise<number | undefined> {
-  const hash = hashHost(host);
+  const wanted = hashHost(host);
   let low = 0;
   let high = hosts;
-  let guess = Math.floor((hash.readUIntBE(0, 6) / 2 ** 48) * hosts);
+  let guess = Math.floor((wanted.readUIntBE(0, 6) / 2 ** 48) * hosts);
   while (low < high) {
     const first = Math.max(low, Math.min(guess - WINDOW_RECORDS / 2, high - WINDOW_RECORDS));
     const last = Math.min(high, first + WINDOW_RECORDS);
     const window = await store.get(hostIndexKey(batchId), { from: first * RECORD_BYTES, to: last * RECORD_BYTES });
     if (window?.length !== (last - first) * RECORD_BYTES)
       throw new Error(`The host index of batch ${batchId} is not whole.`);
-    if (hash.compare(window, 0, HASH_BYTES) < 0) {
+    if (wanted.compare(window, 0, HASH_BYTES) < 0) {
       high = first;
       guess = first - WINDOW_RECORDS / 2;
       continue;
     }
     for (let at = 0; at < window.length; at += RECORD_BYTES) {
-      const order = hash.compare(window, at, at + HASH_BYTES);
+      const order = wanted.compare(window, at, at + HASH_BYTES);
       if (order === 0) return window.readUInt32BE(at + HASH_BYTES);
       if (order < 0) return undefined;
     }

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { MAX_KEY_BYTES, MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
+import { hash } from 'node:crypto';
+import { MAX_DEFAULT_KEY_BYTES, MAX_KEY_BYTES, MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
 
 const HASH_DIGITS = 10;
-const DEFAULT_PORTS: Record<string, string> = { 'https:': '443', 'http:': '80' };
 /** Control characters, and what file systems or shells take for something else. */
 const UNSAFE = /[\p{Cc}\p{Cs}\\:*?"<>|/]/gu;
 const EXTENSION = /^(.+)(\.[A-Za-z0-9]{1,10})$/s;
@@ -15,8 +14,6 @@ export interface KeyParts {
   stem: string;
   /** With its dot; empty where there is none. */
   ext: string;
-  /** Ten hex digits of SHA-256(URL). */
-  hash: string;
 }
 
 /**
@@ -24,15 +21,14 @@ export interface KeyParts {
  * other; if not, the key needs the hash.
  */
 function takeApart(url: URL): { parts: KeyParts; exact: boolean } {
-  const hash = createHash('sha256').update(url.href).digest('hex').slice(0, HASH_DIGITS);
-  let exact = url.search === '';
+  // `search` is empty for an empty query, too; in a canonical URL nothing else has a question mark.
+  let exact = !url.href.includes('?');
 
-  const secure = url.protocol === 'https:' && url.port === '';
-  const host = safeSegment(
-    secure ? url.hostname : `${url.hostname}_${url.port || (DEFAULT_PORTS[url.protocol] ?? '')}`,
-  );
-  // A name that has the underscore itself could be taken for another host with its port.
-  if (url.hostname.includes('_') || url.hostname.startsWith('[')) exact = false;
+  const secure = url.protocol === 'https:';
+  const origin = secure && url.port === '' ? url.hostname : `${url.hostname}_${url.port || '80'}`;
+  const host = safeSegment(origin);
+  // The port stands for http; a name that has the underscore itself could be taken for another host with its port.
+  exact &&= host === origin && !url.hostname.includes('_') && !(secure && url.port !== '');
 
   const raw = url.pathname.slice(1).split('/');
   const last = raw.pop() ?? '';
@@ -48,7 +44,12 @@ function takeApart(url: URL): { parts: KeyParts; exact: boolean } {
   const match = EXTENSION.exec(name.text);
   const [stem, ext] = match ? [match[1] ?? '', match[2] ?? ''] : [name.text, ''];
   exact &&= ext !== '';
-  return { parts: { host, path: [...folders, name.text].join('/'), name: name.text, stem, ext, hash }, exact };
+  return { parts: { host, path: [...folders, name.text].join('/'), name: name.text, stem, ext }, exact };
+}
+
+/** Ten hex digits of SHA-256(URL). */
+function hashOf(url: URL): string {
+  return hash('sha256', url.href).slice(0, HASH_DIGITS);
 }
 
 /** A segment of a URL's path as people would write it, and whether that writing means this segment and no other. */
@@ -85,28 +86,23 @@ function cut(text: string, bytes: number): string {
 }
 
 /**
- * The key of a URL: host and path, with the URL's hash in the name where these do not tell it apart from others.
- * A function of the URL alone, so that a second run meets the files of the first.
- *
- * @param room bytes that the key may have, after the batch's prefix
+ * The key of a canonical URL: host and path, with the URL's hash in the name where these do not tell it apart from
+ * others. A function of the URL alone, so that a second run meets the files of the first.
  */
-export function defaultKey(href: string, room = MAX_KEY_BYTES): string {
-  const { parts, exact } = takeApart(new URL(href));
+export function defaultKey(url: URL): string {
+  const { parts, exact } = takeApart(url);
   const plain = `${parts.host}/${parts.path}`;
-  if (exact && fits(plain, room)) return plain;
+  if (exact && fits(plain)) return plain;
 
-  const tail = `~${parts.hash}${parts.ext}`;
+  const tail = `~${hashOf(url)}${parts.ext}`;
   const folders = [parts.host, ...parts.path.split('/').slice(0, -1)];
   const name = `${cut(parts.stem, MAX_KEY_SEGMENT_BYTES - tail.length)}${tail}`;
   const whole = [...folders, name].join('/');
-  if (fits(whole, room)) return whole;
-
-  const short = `${cut(parts.host, MAX_KEY_SEGMENT_BYTES)}/${name}`;
-  return fits(short, room) ? short : `${parts.hash}${parts.ext}`;
+  return fits(whole) ? whole : `${cut(parts.host, MAX_KEY_SEGMENT_BYTES)}/${name}`;
 }
 
-function fits(key: string, room: number): boolean {
-  if (Buffer.byteLength(key) > room) return false;
+function fits(key: string): boolean {
+  if (Buffer.byteLength(key) > MAX_DEFAULT_KEY_BYTES) return false;
   return key.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_KEY_SEGMENT_BYTES);
 }
 
@@ -125,11 +121,10 @@ export function templateProblem(template: string): string | undefined {
   return literal === template ? 'names no part of the URL, so that all files would have one key' : undefined;
 }
 
-/** The key that a template makes of a URL and its line in the list. */
-export function templateKey(template: string, href: string, index: number): string {
-  const { parts } = takeApart(new URL(href));
-  const values: Record<string, string> = { ...parts, index: String(index) };
-  return template.replace(PLACEHOLDER, (whole, name: string) => values[name] ?? whole);
+/** The key that a template makes of a canonical URL and its line in the list. */
+export function templateKey(template: string, url: URL, index: number): string {
+  const values: Record<string, string> = { ...takeApart(url).parts, index: String(index), hash: hashOf(url) };
+  return template.replace(PLACEHOLDER, (_, name: string) => values[name] ?? '');
 }
 
 /** What is wrong with a key that a user gave or a template made; `undefined` if nothing is. */

@@ -11,16 +11,16 @@ export async function writeManifest(
   shards: readonly ShardPlan[],
   table: Pick<EntryTable, 'lines'>,
 ): Promise<{ from: number; to: number }[]> {
-  const hosts = new Map<string, Iterator<Buffer>>();
+  /** A host's shards follow each other: one host at a time is in the middle of its lines. */
+  let current: { host: string; lines: Iterator<Buffer> } | undefined;
   const ranges: { from: number; to: number }[] = [];
   let offset = 0;
   for (const shard of shards) {
     const from = offset;
     for (const { host, entries } of shard.segments) {
-      const lines = hosts.get(host) ?? table.lines(host);
-      hosts.set(host, lines);
+      if (current?.host !== host) current = { host, lines: table.lines(host) };
       for (let n = 0; n < entries; n++) {
-        const line = lines.next();
+        const line = current.lines.next();
         if (line.done === true) throw new RangeError(`The plan has more entries of ${host} than the list.`);
         await write(line.value);
         offset += line.value.length;

@@ -1,5 +1,3 @@
-import { MIN_ENTRIES_PER_SHARD } from '../model/limits.ts';
-
 /** A source host and how many entries it has. */
 export interface HostCount {
   host: string;
@@ -28,6 +26,8 @@ export interface PlanLimits {
   /** Connections of a shard of many small hosts. */
   connectionsPerMixedShard: number;
   maxShards: number;
+  /** Shards are not made smaller than this, but for want of entries: a turn has its fixed cost. */
+  minEntriesPerShard: number;
 }
 
 /**
@@ -43,7 +43,7 @@ export interface PlanLimits {
 export function plan(hosts: Iterable<HostCount>, limits: PlanLimits): ShardPlan[] {
   const all = [...hosts];
   const total = all.reduce((sum, host) => sum + host.entries, 0);
-  const fairShare = Math.max(MIN_ENTRIES_PER_SHARD, Math.ceil(total / limits.maxShards));
+  const fairShare = Math.max(limits.minEntriesPerShard, Math.ceil(total / limits.maxShards));
 
   const large = all.filter((host) => host.entries >= fairShare);
   const small = all.filter((host) => host.entries < fairShare);

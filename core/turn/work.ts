@@ -200,7 +200,8 @@ export async function work(
     }
   }
 
-  const stopped = () => ring();
+  /** At once, whatever the loop waits for. */
+  const stopped = () => void attempts.abortAll('The turn must stop.').then(ring);
   bounds.stop.addEventListener('abort', stopped);
   checkpoints.lost.addEventListener('abort', stopped);
   try {

@@ -1,0 +1,31 @@
+import type * as control from '../../core/batch/control.ts';
+import type * as files from '../../core/batch/files.ts';
+import type * as status from '../../core/batch/status.ts';
+import type * as submit from '../../core/batch/submit.ts';
+import type * as sweep from '../../core/batch/sweep.ts';
+import type * as failure from '../../core/model/failure.ts';
+import type * as turn from '../../core/turn/turn.ts';
+
+/** The parts of the core that a simulation runs: the real ones, or a copy of them with one rule taken away. */
+export type Core = typeof control &
+  typeof files &
+  typeof status &
+  typeof submit &
+  typeof sweep &
+  typeof failure &
+  typeof turn;
+
+/** Loads the core from a folder. */
+export async function loadCore(folder: string): Promise<Core> {
+  const parts = [
+    'batch/control',
+    'batch/files',
+    'batch/status',
+    'batch/submit',
+    'batch/sweep',
+    'model/failure',
+    'turn/turn',
+  ];
+  const modules = await Promise.all(parts.map((part) => import(`${folder}/${part}.ts`) as Promise<object>));
+  return Object.assign({}, ...modules) as Core;
+}

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { loadCore } from './core.ts';
+import { explore } from './world.ts';
+
+/** Runs of `npm test`; SIMULATION_RUNS=100000 npx vitest run test/simulation goes further. */
+const RUNS = Number(process.env.SIMULATION_RUNS ?? 1000);
+const FIRST_SEED = Number(process.env.SIMULATION_SEED ?? 0);
+/** Runs between two returns to the test runner. */
+const CHUNK = 250;
+
+const core = await loadCore(new URL('../../core', import.meta.url).pathname);
+
+describe('a batch under crashes, lost answers, late writes, lost and doubled tickets, frozen workers and control', () => {
+  for (let from = FIRST_SEED; from < FIRST_SEED + RUNS; from += CHUNK) {
+    const to = Math.min(from + CHUNK, FIRST_SEED + RUNS);
+    test(`keeps every promise and ends, seeds ${from} to ${to - 1}`, async () => {
+      for (let seed = from; seed < to; seed++) {
+        const { violation, trace } = await explore(core, seed);
+        if (violation) expect.fail(`seed ${seed}: ${violation.message}\n${trace.slice(-80).join('\n')}`);
+      }
+    });
+  }
+});
+
+test('the runs meet what they are meant to meet', async () => {
+  let careTurns = 0;
+  const words = new Map(
+    ['DIES', 'FREEZES', 'LATE', 'LOST', 'answer lost', 'still on the wire', 'warning'].map((word) => [word, 0]),
+  );
+  const codes = new Set<string>();
+  for (let seed = 0; seed < 200; seed++) {
+    const result = await explore(core, seed);
+    careTurns += result.careTurns;
+    for (const code of result.codes) codes.add(code);
+    for (const [word, n] of words) words.set(word, n + result.trace.filter((line) => line.includes(word)).length);
+  }
+  expect(careTurns).toBeGreaterThan(100);
+  for (const [word, n] of words) expect(n, word).toBeGreaterThan(5);
+  for (const code of [
+    'NOT_FOUND',
+    'CONNECTION_LOST',
+    'CONNECT_FAILED',
+    'HOST_DOWN',
+    'CRASHED',
+    'DEADLINE',
+    'cancelled',
+    'abroad',
+  ]) {
+    expect(codes, code).toContain(code);
+  }
+});

@@ -1,0 +1,121 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { afterAll, expect, test } from 'vitest';
+import { loadCore } from './core.ts';
+import { explore } from './world.ts';
+
+/** One rule of the protocol, where it stands in the core, what stands there without it, and what then breaks. */
+const RULES: { rule: string; file: string; line: string; without: string; breaks: string[] }[] = [
+  {
+    rule: 'an unanswered checkpoint is looked up before anything else',
+    file: 'turn/checkpoint.ts',
+    line: 'else if (stored.rev === next.rev) landed = stored;',
+    without: 'else landed = sent;',
+    breaks: ['counts-differ', 'outcome-twice', 'entry-lost', 'waiting-lost'],
+  },
+  {
+    rule: 'a checkpoint without outcomes does not raise seq',
+    file: 'turn/checkpoint.ts',
+    line: 'const seq = outcomes.length > 0 ? record.seq + 1 : record.seq;',
+    without: 'const seq = record.seq + 1;',
+    breaks: ['counts-differ', 'outcome-twice', 'pages-differ', 'sweep-failed'],
+  },
+  {
+    rule: 'a worker that could not renew its lease stops by its own clock',
+    file: 'model/limits.ts',
+    line: 'FENCE_MS = 15 * SECOND',
+    without: 'FENCE_MS = -HOUR',
+    breaks: ['overlap', 'stale-start'],
+  },
+  {
+    rule: 'nothing starts after a wait without another look at the lease',
+    file: 'turn/work.ts',
+    line: 'if (isLost() || called() || !hosts.mayStart(host)) backlog.putBack(waiting);',
+    without: 'if (false) backlog.putBack(waiting);',
+    breaks: ['overlap', 'stale-start', 'too-many-connections'],
+  },
+  {
+    rule: 'what is under way waits in the snapshot',
+    file: 'turn/backlog.ts',
+    line: 'const entries = [...taken, ...abroad];',
+    without: 'const entries = [...abroad];',
+    breaks: ['entry-lost'],
+  },
+  {
+    rule: 'what settles while a checkpoint is written is left to the next one',
+    file: 'turn/work.ts',
+    line: 'attempts.settled.splice(0, taken.outcomes.length);',
+    without: 'attempts.settled.splice(0);',
+    breaks: ['entry-lost'],
+  },
+  {
+    rule: 'of each seq the object of the highest epoch counts',
+    file: 'batch/results.ts',
+    line: 'part.seq <= newest)',
+    without: 'part.seq <= newest && !best.has(part.seq))',
+    breaks: ['pages-differ', 'failed-list-wrong'],
+  },
+  {
+    rule: 'ending a cancelled shard makes its worker find another epoch, and waits for its lease',
+    file: 'batch/control.ts',
+    line: '(shard.owner && shard.leaseUntil > now)',
+    without: 'false',
+    breaks: ['overlap', 'stale-start', 'left-open'],
+  },
+  {
+    rule: 'a batch cancelled while it is planned is closed only once no planner can be alive',
+    file: 'batch/close.ts',
+    line: 'if (shards.length === batch.shardCount) return sum;',
+    without: 'return sum;',
+    breaks: ['summary-wrong', 'entry-lost', 'cancelled-unasked', 'not-announced'],
+  },
+  {
+    rule: 'whoever finds a closed batch announces it unless that is known to be done',
+    file: 'batch/close.ts',
+    line: 'if (batch.notifiedAt === undefined) {',
+    without: 'if (false) {',
+    breaks: ['not-closed', 'not-announced'],
+  },
+  {
+    rule: "a redirect into another shard's host waits",
+    file: 'turn/work.ts',
+    line: 'if (owner !== undefined) throw new LeadsAbroad();',
+    without: '',
+    breaks: ['too-many-connections'],
+  },
+  {
+    rule: 'the sweeper replaces lost tickets',
+    file: 'batch/sweep.ts',
+    line: 'if (await ledger.replaceShard(next)) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);',
+    without: 'await ledger.replaceShard(next);',
+    breaks: ['never-ends'],
+  },
+];
+
+const MOST_RUNS = 4000;
+/** Inside the checkout, so that the copies find the same packages. */
+const copies = new URL('../../.rules/', import.meta.url).pathname;
+
+afterAll(() => rm(copies, { recursive: true, force: true }));
+
+test.each(RULES.map((rule, i) => ({ ...rule, i })))(
+  'it shows when this rule is taken away: $rule',
+  { timeout: 0 },
+  async (taken) => {
+    const folder = `${copies}${taken.i}`;
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await cp(new URL('../../core', import.meta.url).pathname, folder, { recursive: true });
+    const text = await readFile(`${folder}/${taken.file}`, 'utf8');
+    expect(text.split(taken.line), 'the rule stands in one place').toHaveLength(2);
+    await writeFile(`${folder}/${taken.file}`, text.replace(taken.line, taken.without));
+
+    const core = await loadCore(folder);
+    for (let seed = 0; seed < MOST_RUNS; seed++) {
+      const { violation } = await explore(core, seed);
+      if (!violation) continue;
+      expect(taken.breaks).toContain(violation.kind);
+      return;
+    }
+    expect.fail(`nothing broke in ${MOST_RUNS} runs`);
+  },
+);

@@ -1,0 +1,373 @@
+import type { Service, Summary } from '../../core/batch/service.ts';
+import type { Outcome } from '../../core/model/outcome.ts';
+import type { Core } from './core.ts';
+import { checkProgress, checkShard, must, outcomesOf, Violation } from './invariants.ts';
+import { Scheduler, type Actor } from './scheduler.ts';
+import { Servers } from './servers.ts';
+import { createSources, drawList, type Connection } from './sources.ts';
+
+const DAY_MS = 86_400_000;
+const SWEEP_MS = 60_000;
+const INVOCATION_MS = 900_000;
+/** A worker's own account of its lease ends this much before the record's. */
+const STEPS_AT_MOST = 60_000;
+
+export interface Result {
+  violation: Violation | undefined;
+  trace: string[];
+  careTurns: number;
+  /** Codes of failures, and what else the run met. */
+  codes: Set<string>;
+}
+
+/** One run: a batch or two under a seeded schedule of faults, then a calm in which everything must end. */
+export async function explore(core: Core, seed: number, options: { faults?: boolean } = {}): Promise<Result> {
+  const world = new World(core, seed, options.faults ?? true);
+  let violation: Violation | undefined;
+  try {
+    await world.run(300 + (seed % 5) * 150);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = error;
+  }
+  return {
+    violation: violation ?? world.found,
+    trace: world.scheduler.trace,
+    careTurns: world.careTurns,
+    codes: world.codes,
+  };
+}
+
+class World {
+  readonly scheduler: Scheduler;
+  found: Violation | undefined;
+  careTurns = 0;
+  readonly codes = new Set<string>();
+  private readonly servers: Servers;
+  private readonly sources: ReturnType<typeof createSources>;
+  private readonly list: { url: string }[];
+  private readonly connectionsPerHost: number;
+  private readonly deadlineSeconds: number;
+  private readonly limits: Service['limits'];
+  private readonly announced = new Map<string, Summary>();
+  private readonly progress = new Map<string, Record<string, number>>();
+  private readonly epochs = new Map<Actor, { batchId: string; shard: number; epoch: number }>();
+  private readonly stops = new Map<Actor, AbortController>();
+  private readonly core: Core;
+  private sweptAt = 0;
+
+  constructor(core: Core, seed: number, faults: boolean) {
+    this.core = core;
+    this.scheduler = new Scheduler(seed, faults);
+    this.servers = new Servers(this.scheduler);
+    this.sources = createSources(this.scheduler, this.servers, core, (connection) =>
+      this.guard(() => this.checkConnection(connection)),
+    );
+    this.list = drawList(this.scheduler, seed % 3 === 0);
+    this.connectionsPerHost = 1 + this.scheduler.int(4);
+    this.deadlineSeconds = this.scheduler.chance(0.15) ? 60 + this.scheduler.int(1800) : 7 * 86_400;
+    this.limits = {
+      maxShards: 1 + this.scheduler.int(4),
+      minEntriesPerShard: 1 + this.scheduler.int(4),
+      connectionsPerShard: 1 + this.scheduler.int(2),
+      connectionsPerMixedShard: 2 + this.scheduler.int(3),
+      maxConnectionsPerHost: 16,
+    };
+    this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
+    this.servers.leased = (record, by) => this.guard(() => this.checkTakeover(record, by));
+  }
+
+  /** Checks run inside calls of the core, which would take their errors for a fault: they are kept and thrown outside. */
+  private guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.scheduler.log(`!! ${error.message}`);
+      this.found ??= error;
+    }
+  }
+
+  private service(actor: Actor): Service {
+    const { scheduler, servers } = this;
+    return {
+      ledger: servers.ledger(actor),
+      tickets: servers.tickets(actor),
+      state: servers.store(actor, servers.state),
+      clock: { now: () => scheduler.now, sleep: (ms, signal) => scheduler.sleep(actor, ms, signal) },
+      random: scheduler.random,
+      limits: this.limits,
+      announce: (summary) => scheduler.call(actor, 'announce', () => void this.announced.set(summary.id, summary)),
+      warn: (message, details) => {
+        scheduler.log(`warning: ${message} ${JSON.stringify(details)}`);
+        const ours = message === 'sweep failed' && !String(details.error).endsWith('no answer');
+        this.guard(() => must(!ours, 'sweep-failed', () => String(details.error)));
+      },
+    };
+  }
+
+  /** No connection is opened by a worker whose shard another one works, nor beyond what the batch may have to a host. */
+  private checkConnection(connection: Connection): void {
+    const lease = this.epochs.get(connection.actor);
+    const record = lease && this.servers.shards.get(`${lease.batchId}/${lease.shard}`);
+    must(
+      !lease || record?.epoch === lease.epoch,
+      'stale-start',
+      () => `${connection.actor.name} opens ${connection.index} in epoch ${lease?.epoch ?? 0}`,
+    );
+    if (!this.list.some(({ url }) => url.startsWith(`https://${connection.host}/`))) return;
+    const open = [...this.sources.open].filter(
+      ({ actor, host }) =>
+        host === connection.host &&
+        actor.alive &&
+        !actor.wasFrozen &&
+        this.epochs.get(actor)?.batchId === lease?.batchId,
+    );
+    must(
+      open.length <= this.connectionsPerHost,
+      'too-many-connections',
+      () => `${open.length} of ${this.connectionsPerHost} to ${connection.host}`,
+    );
+  }
+
+  /** A worker that loses its lease has let go of its connections before, unless time passed it by. */
+  private checkTakeover({ batchId, shard, epoch }: { batchId: string; shard: number; epoch: number }, by: Actor): void {
+    for (const { actor } of this.sources.open) {
+      const lease = this.epochs.get(actor);
+      if (actor === by || !actor.alive || actor.wasFrozen || lease?.batchId !== batchId || lease.shard !== shard)
+        continue;
+      must(false, 'overlap', () => `${by.name} takes shard ${shard} while ${actor.name} has connections`);
+    }
+    this.epochs.set(by, { batchId, shard, epoch });
+  }
+
+  private submit(): void {
+    const items = this.list.map((value, i) => ({ line: i + 1, value }));
+    const options = {
+      connectionsPerHost: this.connectionsPerHost,
+      deadlineSeconds: this.deadlineSeconds,
+      maxAttempts: 4,
+    };
+    this.scheduler.spawn('submit', (actor) =>
+      this.core.submitBatch(this.service(actor), { items, options, headers: {} }),
+    );
+  }
+
+  private work(): boolean {
+    const { scheduler, servers } = this;
+    const delivery = servers.deliver(!scheduler.calm && scheduler.chance(0.1));
+    if (!delivery) return false;
+    if ((servers.shards.get(`${delivery.ticket.batchId}/${delivery.ticket.shard}`)?.crashes ?? 0) >= 2)
+      this.careTurns += 1;
+    const stop = new AbortController();
+    const actor = scheduler.spawn(`worker ${delivery.receipt} of shard ${delivery.ticket.shard}`, async (self) => {
+      const deps = {
+        ...this.service(self),
+        download: (job: Parameters<typeof this.sources.download>[1]) => this.sources.download(self, job),
+      };
+      const bounds = { deadline: scheduler.now + INVOCATION_MS, stop: stop.signal };
+      const disposition = await this.core.runTurn(deps, delivery, bounds);
+      if (disposition === 'acknowledge') await deps.tickets.acknowledge(delivery.receipt);
+      this.guard(() =>
+        must(
+          ![...this.sources.open].some((c) => c.actor === self),
+          'left-open',
+          () => `${self.name} returned with connections open`,
+        ),
+      );
+    });
+    this.stops.set(actor, stop);
+    return true;
+  }
+
+  private status(): void {
+    for (const { id } of this.servers.batches.values()) {
+      this.scheduler.spawn('status', async (actor) => {
+        const { total, done, failed, skipped, cancelled, pending } = await this.core.batchStatus(
+          this.service(actor),
+          id,
+        );
+        const counts = { done, failed, skipped, cancelled };
+        this.guard(() => {
+          must(total === done + failed + skipped + cancelled + pending && pending >= 0, 'identity', () =>
+            JSON.stringify({ total, ...counts, pending }),
+          );
+        });
+      });
+      // The order in which answers arrive is not the order of the reads: progress is checked on the records themselves.
+      const shards = this.servers.shardsOf(id);
+      const sum = (of: 'done' | 'failed' | 'skipped' | 'cancelled') => shards.reduce((n, shard) => n + shard[of], 0);
+      const now = { done: sum('done'), failed: sum('failed'), skipped: sum('skipped'), cancelled: sum('cancelled') };
+      this.guard(() => checkProgress(this.progress.get(id), now));
+      this.progress.set(id, now);
+    }
+  }
+
+  private control(): void {
+    const batch = [...this.servers.batches.values()][this.scheduler.int(this.servers.batches.size)];
+    if (!batch) return;
+    const what =
+      (['pauseBatch', 'resumeBatch', 'resumeBatch', 'cancelBatch'] as const)[this.scheduler.int(4)] ?? 'resumeBatch';
+    if (what === 'cancelBatch' && this.scheduler.chance(0.7)) return;
+    this.order(what, batch.id);
+  }
+
+  private order(what: 'pauseBatch' | 'resumeBatch' | 'cancelBatch', id: string): void {
+    this.scheduler.spawn(what, async (actor) => {
+      try {
+        await this.core[what](this.service(actor), id);
+      } catch (error) {
+        if (!(error instanceof Error && error.name === 'BatchStateError')) throw error;
+      }
+    });
+  }
+
+  private async advance(ms: number): Promise<void> {
+    await this.scheduler.advance(ms, flush);
+    if (this.scheduler.now - this.sweptAt < SWEEP_MS) return;
+    this.sweptAt = this.scheduler.now;
+    this.scheduler.spawn('sweeper', (actor) => this.core.sweep(this.service(actor)));
+  }
+
+  async run(steps: number): Promise<void> {
+    const { scheduler, servers } = this;
+    this.submit();
+    let submissions = 1;
+    for (let i = 0; i < steps; i++) {
+      await flush();
+      if (this.found) throw this.found;
+      const x = scheduler.random();
+      const running = scheduler.running();
+      if (x < 0.02) scheduler.land();
+      else if (x < 0.023 && servers.queue.length > 0 && scheduler.chance(0.3)) servers.loseTicket();
+      else if (x < 0.033) this.control();
+      else if (x < 0.05) this.status();
+      else if (x < 0.056) this.freezeOne(running);
+      else if (x < 0.06) this.stopOne(running);
+      else if (x < 0.15) this.work();
+      else if (x < 0.2) await this.advance(1 + scheduler.int(4000));
+      else if (x < 0.21) await this.advance(10_000 + scheduler.int(300_000));
+      else if (!scheduler.step()) {
+        if (!scheduler.busy() && servers.batches.size === 0 && submissions++ < 3) this.submit();
+        else if (!this.work()) await this.advance(1 + scheduler.int(20_000));
+      }
+    }
+    await this.settle();
+    await this.checkEnd();
+  }
+
+  private freezeOne(running: Actor[]): void {
+    const actor = running[this.scheduler.int(running.length)];
+    if (actor) this.scheduler.freeze(actor, 20_000 + this.scheduler.int(150_000));
+  }
+
+  private stopOne(running: Actor[]): void {
+    const actor = running[this.scheduler.int(running.length)];
+    const stop = actor && this.stops.get(actor);
+    if (!actor || !stop) return;
+    this.scheduler.log(`${actor.name} is told to stop`);
+    stop.abort(new Error('The host goes down.'));
+  }
+
+  /** No more faults: every batch must end. */
+  private async settle(): Promise<void> {
+    const { scheduler, servers } = this;
+    scheduler.log('--- calm');
+    scheduler.calm = true;
+    const end = scheduler.now + 9 * DAY_MS;
+    for (let i = 0; ; i++) {
+      await flush();
+      if (this.found) throw this.found;
+      must(i < STEPS_AT_MOST && scheduler.now < end, 'never-ends', () => this.describe());
+      if (scheduler.onTheWire > 0 && scheduler.chance(0.2)) scheduler.land();
+      else if (scheduler.step() || this.work()) continue;
+      else if (scheduler.busy()) await this.advance(Math.max(1, Math.min(scheduler.untilNextAlarm(), 3_600_000)));
+      else if (servers.batches.size === 0 && scheduler.onTheWire === 0) this.submit();
+      else if (servers.open.size === 0 && servers.queue.length === 0 && scheduler.onTheWire === 0) break;
+      else {
+        for (const { id, state } of servers.batches.values())
+          if (state === 'paused' && scheduler.chance(0.2)) this.order('resumeBatch', id);
+        await this.advance(SWEEP_MS);
+      }
+    }
+  }
+
+  private describe(): string {
+    const batches = [...this.servers.batches.values()].map((b) => `${b.state} closed ${String(b.closedAt)}`);
+    const shards = [...this.servers.shards.values()].map(
+      (s) => `${s.shard}: ${s.finishedAt ? 'finished' : 'open'} ${s.done + s.failed}/${s.total}`,
+    );
+    return `${batches.join()}; ${shards.join(', ')}; queue ${this.servers.queue.length}, open ${this.servers.open.size}`;
+  }
+
+  private async checkEnd(): Promise<void> {
+    this.status();
+    for (const batch of this.servers.batches.values()) {
+      const { id } = batch;
+      const shards = this.servers.shardsOf(id);
+      const outcomes = shards.flatMap((shard) => outcomesOf(this.servers, shard));
+      const summary = JSON.parse(String(this.servers.state.get(`batches/${id}/summary.json`) ?? '{}')) as Summary;
+      const { done, failed, skipped, cancelled, total } = summary;
+      must(batch.closedAt !== undefined && batch.notifiedAt !== undefined, 'not-closed', () => batch.state);
+      must(this.announced.has(id), 'not-announced', () => id);
+      must(total === this.list.length && done + failed + skipped + cancelled === total, 'summary-wrong', () =>
+        JSON.stringify(summary),
+      );
+      must(
+        outcomes.length + cancelled === total,
+        'entry-lost',
+        () => `${outcomes.length} outcomes and ${cancelled} cancelled of ${total}`,
+      );
+      must(cancelled === 0 || batch.state === 'cancelled', 'cancelled-unasked', () => batch.state);
+      must(new Set(outcomes.map((o) => o.index)).size === outcomes.length, 'outcome-twice', () => 'over all shards');
+      for (const outcome of outcomes) this.checkOutcome(id, outcome);
+      for (const { code } of outcomes) if (code) this.codes.add(code);
+      if (cancelled > 0) this.codes.add('cancelled');
+      if (shards.some((shard) => shard.abroad === true)) this.codes.add('abroad');
+      const list = String(this.servers.state.get(`batches/${id}/failed.jsonl`) ?? '')
+        .split('\n')
+        .filter(Boolean);
+      must(list.length === failed, 'failed-list-wrong', () => `${list.length} of ${failed}`);
+      await this.checkPages(id, outcomes);
+    }
+  }
+
+  private checkOutcome(id: string, { state, key, url, code }: Outcome): void {
+    if (state === 'done')
+      must(String(this.servers.files.get(`${id}/${key}`)).startsWith(url), 'file-missing', () => url);
+    const late = code === 'DEADLINE' && this.deadlineSeconds < 86_400;
+    if (url.includes('/gone/') && !url.includes('dead'))
+      must(state === 'failed', 'wrong-outcome', () => `${url} ${state}`);
+    if (code === 'DEADLINE') must(late, 'too-late', () => url);
+  }
+
+  /** A reader of the API sees every outcome once. */
+  private async checkPages(id: string, outcomes: Outcome[]): Promise<void> {
+    const seen: number[] = [];
+    const limit = 1 + this.scheduler.int(5);
+    const reader = this.scheduler.spawn('reader', async (actor) => {
+      let cursor: string | undefined;
+      do {
+        const page = await this.core.listOutcomes(this.service(actor), id, { limit, cursor });
+        seen.push(...page.files.map((file) => file.index));
+        cursor = page.nextCursor;
+      } while (cursor !== undefined && seen.length <= outcomes.length);
+    });
+    while (reader.alive) {
+      await flush();
+      this.scheduler.step();
+    }
+    const same =
+      seen.sort((a, b) => a - b).join() ===
+      outcomes
+        .map((o) => o.index)
+        .sort((a, b) => a - b)
+        .join();
+    must(same, 'pages-differ', () => `${seen.length} of ${outcomes.length}`);
+  }
+}
+
+/** Lets everything that can go on without an answer do so. */
+function flush(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
