@@ -1,0 +1,39 @@
+import type { Hono } from 'hono';
+import { listOutcomes } from '../core/batch/files.ts';
+import type { Service } from '../core/batch/service.ts';
+import { batchStatus, listBatches } from '../core/batch/status.ts';
+import { createApp } from './app.ts';
+import type { AppOptions } from './app.ts';
+import { batchId } from './batch-id.ts';
+import { readQuery } from './query.ts';
+import { batchesQuerySchema, check, filesQuerySchema, noQuerySchema } from './schemas.ts';
+import { answerStatus } from './status-answer.ts';
+import { batchItemDocument, fileDocument } from './status-document.ts';
+
+type Readable = Pick<Service, 'ledger' | 'state' | 'clock'>;
+
+/** The part of the API that only looks. */
+export function createReadApp(service: Readable, options: AppOptions): Hono {
+  return createApp(options, (app) => addReadRoutes(app, service));
+}
+
+export function addReadRoutes(app: Hono, service: Readable): void {
+  app.get('/health', (c) => c.json({ status: 'ok' }));
+
+  app.get('/batches', async (c) => {
+    const page = check(batchesQuerySchema, readQuery(c.req.url));
+    const { batches, nextCursor } = await listBatches(service, page);
+    return c.json({ batches: batches.map(batchItemDocument), nextCursor });
+  });
+
+  app.get('/batches/:id', async (c) => {
+    check(noQuerySchema, readQuery(c.req.url));
+    return answerStatus(c, await batchStatus(service, batchId(c.req.param('id'))));
+  });
+
+  app.get('/batches/:id/files', async (c) => {
+    const page = check(filesQuerySchema, readQuery(c.req.url));
+    const { files, nextCursor } = await listOutcomes(service, batchId(c.req.param('id')), page);
+    return c.json({ files: files.map(fileDocument), nextCursor });
+  });
+}

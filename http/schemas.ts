@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { UserOptions } from '../core/batch/options.ts';
+import { MAX_NAME_LENGTH } from '../core/model/limits.ts';
+import { OPTION_RANGES } from '../core/model/options.ts';
+import { redactUrl } from '../core/model/redact.ts';
+import { invalidRequest } from './problem.ts';
+import type { FieldError } from './problem.ts';
+
+interface Range {
+  min: number;
+  max: number;
+}
+
+const whole = ({ min, max }: Range) => z.int().min(min).max(max).exactOptional();
+const real = ({ min, max }: Range) => z.number().min(min).max(max).exactOptional();
+
+/** What a user may set for a batch; everything may be left out, nothing else may be there. */
+export const optionsSchema = z.strictObject({
+  prefix: z.string().exactOptional(),
+  keyTemplate: z.string().exactOptional(),
+  connectionsPerHost: whole(OPTION_RANGES.connectionsPerHost),
+  requestsPerSecondPerHost: real(OPTION_RANGES.requestsPerSecondPerHost),
+  deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds),
+  ifExists: z.enum(['skip', 'overwrite']).exactOptional(),
+  maxBytes: whole(OPTION_RANGES.maxBytes),
+  maxAttempts: whole(OPTION_RANGES.maxAttempts),
+  maxRedirects: whole(OPTION_RANGES.maxRedirects),
+  userAgent: z
+    .string()
+    .regex(/^[\x21-\x7e][\x20-\x7e]{0,255}$/, 'at most 256 characters of printable ASCII are wanted')
+    .exactOptional(),
+  timeouts: z
+    .strictObject({
+      connectMs: whole(OPTION_RANGES.connectMs),
+      headersMs: whole(OPTION_RANGES.headersMs),
+      idleMs: whole(OPTION_RANGES.idleMs),
+    })
+    .exactOptional(),
+  lowSpeed: z
+    .strictObject({
+      bytesPerSecond: whole(OPTION_RANGES.lowSpeedBytesPerSecond),
+      seconds: whole(OPTION_RANGES.lowSpeedSeconds),
+    })
+    .exactOptional(),
+}) satisfies z.ZodType<UserOptions>;
+
+const nameSchema = z.string().min(1).max(MAX_NAME_LENGTH).exactOptional();
+
+/** The body of `POST /batches` as JSON. The entries are checked by the core, line by line. */
+export const submissionSchema = z.strictObject({
+  name: nameSchema,
+  urls: z.array(z.unknown()),
+  // The core's own rules for header names and values are applied by who reads the body.
+  options: optionsSchema.extend({ headers: z.unknown().optional() }).exactOptional(),
+});
+
+/** What goes with a text list: name and options side by side in the query, as `readOptionsQuery` reads it. */
+export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema });
+
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
+
+const pageSchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/, `a whole number from 1 to ${MAX_PAGE_SIZE} is wanted`)
+    .transform(Number)
+    .pipe(z.number().min(1).max(MAX_PAGE_SIZE))
+    .default(DEFAULT_PAGE_SIZE),
+  cursor: z.string().min(1).exactOptional(),
+});
+
+export const batchesQuerySchema = pageSchema.extend({ cursor: z.uuid().exactOptional() });
+export const filesQuerySchema = pageSchema.extend({ state: z.enum(['done', 'failed', 'skipped']).exactOptional() });
+export const noQuerySchema = z.strictObject({});
+
+/** The value, if the schema takes it. Errors: `Problem`, naming every field that is wrong. */
+export function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidRequest(result.error.issues.flatMap((issue) => fieldErrors(issue, value)));
+}
+
+function fieldErrors(issue: z.core.$ZodIssue, input: unknown): FieldError[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ field: fieldName([...issue.path, key]), reason: 'not known here' }));
+  }
+  return [{ field: fieldName(issue.path), value: found(issue.path, input), reason: issue.message }];
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return redactUrl(path.map(String).join('.'));
+}
+
+/** What stands at a path, if it is a scalar and no secret: headers and URLs are not repeated. */
+function found(path: readonly PropertyKey[], input: unknown): string | undefined {
+  if (path.includes('headers') || path.includes('urls')) return undefined;
+  let value = input;
+  for (const key of path) value = (value as Partial<Record<PropertyKey, unknown>> | undefined)?.[key];
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? redactUrl(String(value))
+    : undefined;
+}

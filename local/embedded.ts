@@ -1,0 +1,149 @@
+import { FolderInUseError, lockFolder } from '../adapters/sqlite/lock.ts';
+import type { Service, Summary } from '../core/batch/service.ts';
+import { recoverAfterRestart, sweep } from '../core/batch/sweep.ts';
+import { SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
+import { createApp } from '../http/app.ts';
+import { addReadRoutes } from '../http/read-app.ts';
+import { addWriteRoutes } from '../http/write-app.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { addGuard } from './guard.ts';
+import { serveHttp } from './http-server.ts';
+import type { Log } from './log.ts';
+import { StartError } from './start-error.ts';
+import { layout, limitsFor, makeFolders, openStores, removeLeftovers } from './stores.ts';
+import { createWorkerPool } from './worker-pool.ts';
+
+/** How long turns may take to bring their work home when the service stops. */
+const STOP_GRACE_MS = 7000;
+
+export interface EmbeddedOptions {
+  /** On 127.0.0.1; 0 takes a free one. */
+  port: number;
+  /** Made if it is missing. */
+  dataFolder: string;
+  /** Worker threads. */
+  workers: number;
+  /** Networks in CIDR notation that may be downloaded from besides the public internet. */
+  allowedNetworks: readonly string[];
+  log: Log;
+}
+
+export interface Embedded {
+  url: string;
+  /** Where downloaded files go, each batch's below its prefix. */
+  filesFolder: string;
+  /** Stops serving, brings all work under way to a checkpoint and gives the folder free. */
+  close: () => Promise<void>;
+}
+
+/**
+ * Starts the whole service on this machine: HTTP API, dispatcher and sweeper in this thread, downloads in worker
+ * threads. What an earlier process left unfinished goes on at once. Errors: `StartError`.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { dataFolder, workers, log } = options;
+  await using stack = new AsyncDisposableStack();
+
+  stack.use(await takeFolder(dataFolder));
+  await removeLeftovers(dataFolder);
+  const stores = openStores(dataFolder);
+  stack.defer(() => stores.close());
+
+  const onBatchClosed = (summary: Summary) => log.info(closedLine(summary));
+  const onWarning = (message: string, details: object) => log.error(`${message} ${JSON.stringify(details)}`);
+  let wake: () => void = () => undefined;
+  const service: Service = {
+    ...stores,
+    tickets: {
+      ...stores.tickets,
+      async send(tickets) {
+        await stores.tickets.send(tickets);
+        wake();
+      },
+    },
+    limits: limitsFor(workers),
+    announce: (summary) => Promise.try(onBatchClosed, summary),
+    warn: onWarning,
+  };
+  await recoverAfterRestart(service);
+
+  const pool = await createWorkerPool({
+    script: new URL('worker.ts', import.meta.url),
+    settings: { dataFolder, workers, allowedNetworks: options.allowedNetworks },
+    clock: service.clock,
+    log,
+    onTicketsSent: () => wake(),
+    onBatchClosed,
+    onWarning,
+  });
+  const dispatcher = createDispatcher({ tickets: service.tickets, pool, clock: service.clock, log });
+  wake = () => dispatcher.wake();
+  stack.defer(async () => {
+    await dispatcher.stop();
+    await pool.stop(STOP_GRACE_MS);
+    await dispatcher.idle();
+  });
+  stack.defer(startSweeper(service, log));
+
+  const app = createApp(
+    { onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) },
+    addGuard,
+    (app) => addWriteRoutes(app, service),
+    (app) => addReadRoutes(app, service),
+  );
+  const server = await serveHttp(app, options.port).catch((error: unknown) => {
+    throw asStartError(error, `Port ${options.port}`, 'choose another one with --port');
+  });
+  stack.defer(() => server.close());
+
+  const parts = stack.move();
+  return { url: server.url, filesFolder: layout(dataFolder).files, close: () => parts.disposeAsync() };
+}
+
+/** Makes the folders and locks them for this process. */
+async function takeFolder(dataFolder: string): Promise<Disposable> {
+  try {
+    await makeFolders(dataFolder);
+    return lockFolder(layout(dataFolder).state);
+  } catch (error) {
+    if (!(error instanceof FolderInUseError)) throw asStartError(error, dataFolder, 'choose another one with --data');
+    const message = `Another Downburst uses ${dataFolder}; stop it, or choose another folder with --data.`;
+    throw new StartError(message, { cause: error });
+  }
+}
+
+const TROUBLES: Record<string, string> = {
+  EACCES: 'may not be used by this user',
+  EADDRINUSE: 'is taken by another program',
+  EEXIST: 'is a file and not a folder',
+  ENOSPC: 'is on a disk that is full',
+  ENOTDIR: 'lies in a file and not in a folder',
+  EPERM: 'may not be used by this user',
+  EROFS: 'is on a disk that cannot be written',
+};
+
+/** A system's error as a sentence, where a user can do something about it. */
+function asStartError(error: unknown, what: string, advice: string): unknown {
+  const trouble = error instanceof Error && 'code' in error ? TROUBLES[String(error.code)] : undefined;
+  return trouble === undefined ? error : new StartError(`${what} ${trouble}; ${advice}.`, { cause: error });
+}
+
+/** Sweeps at once and then every minute; answers how to end it. */
+function startSweeper(service: Service, log: Log): () => Promise<void> {
+  const stop = new AbortController();
+  const ended = (async () => {
+    while (!stop.signal.aborted) {
+      await sweep(service).catch((error: unknown) => log.error('the sweeper failed', error));
+      await service.clock.sleep(SWEEP_INTERVAL_MS, stop.signal).catch(() => undefined);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await ended;
+  };
+}
+
+function closedLine(summary: Summary): string {
+  const { id, state, done, failed, skipped, cancelled, bytes } = summary;
+  return `batch ${id} ${state}: ${done} done (${bytes} bytes), ${failed} failed, ${skipped} skipped, ${cancelled} cancelled`;
+}

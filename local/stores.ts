@@ -1,0 +1,75 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createFileStore, removeStale } from '../adapters/files/file-store.ts';
+import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
+import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
+import { systemClock } from '../adapters/system-clock.ts';
+import type { DeploymentLimits, Service } from '../core/batch/service.ts';
+import { DEFAULT_OPTIONS, OPTION_RANGES } from '../core/model/options.ts';
+
+/** Where everything lies below the data folder: `files` is the user's, `state` is the service's own. */
+export function layout(dataFolder: string) {
+  const state = join(dataFolder, 'state');
+  return {
+    files: join(dataFolder, 'files'),
+    state,
+    objects: join(state, 'objects'),
+    ledger: join(state, 'ledger.sqlite'),
+    tickets: join(state, 'tickets.sqlite'),
+    temp: join(state, 'temp'),
+    headers: join(state, 'headers'),
+  };
+}
+
+/** Makes the folders. The state may hold secrets, in URLs and request headers: only its owner may look. */
+export async function makeFolders(dataFolder: string): Promise<void> {
+  const { files, state } = layout(dataFolder);
+  await mkdir(files, { recursive: true });
+  await mkdir(state, { recursive: true });
+  await chmod(state, 0o700);
+}
+
+/** Removes what a killed process left half written. Only for the folder's owner, before any store is opened. */
+export async function removeLeftovers(dataFolder: string): Promise<void> {
+  await removeStale(layout(dataFolder).temp);
+}
+
+/** The store of downloaded files. */
+export function openFiles(dataFolder: string) {
+  const { files, temp, headers } = layout(dataFolder);
+  return createFileStore({ root: files, tempRoot: join(temp, 'files'), metadataRoot: join(headers, 'files') });
+}
+
+export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & { close: () => void };
+
+/** A thread's own connections to the state. */
+export function openStores(dataFolder: string): Stores {
+  const { objects, ledger: ledgerPath, tickets: ticketsPath, temp, headers } = layout(dataFolder);
+  const ledger = createSqliteLedger(ledgerPath);
+  const tickets = createSqliteTickets(ticketsPath, systemClock);
+  return {
+    ledger,
+    tickets,
+    state: createFileStore({ root: objects, tempRoot: join(temp, 'objects'), metadataRoot: join(headers, 'objects') }),
+    clock: systemClock,
+    random: Math.random,
+    close() {
+      ledger.close();
+      tickets.close();
+    },
+  };
+}
+
+/** Connections of a shard that works many small hosts: what one event loop holds with ease. */
+const MIXED_CONNECTIONS = 64;
+
+/** How work is dealt out among worker threads: one shard of a host for each, and room for a second batch. */
+export function limitsFor(workers: number): DeploymentLimits {
+  return {
+    maxShards: 2 * workers,
+    minEntriesPerShard: 50,
+    connectionsPerShard: Math.ceil(DEFAULT_OPTIONS.connectionsPerHost / workers),
+    connectionsPerMixedShard: MIXED_CONNECTIONS,
+    maxConnectionsPerHost: OPTION_RANGES.connectionsPerHost.max,
+  };
+}

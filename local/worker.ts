@@ -1,0 +1,72 @@
+import { lookup } from 'node:dns/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import ipaddr from 'ipaddr.js';
+import { createByteBudget, DEFAULT_BUDGET_BYTES } from '../core/download/byte-budget.ts';
+import { createDownloader } from '../core/download/create-downloader.ts';
+import { runTurn } from '../core/turn/turn.ts';
+import type { TurnDeps } from '../core/turn/turn.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
+import { limitsFor, openFiles, openStores } from './stores.ts';
+
+/** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
+
+/** Nothing kills a thread after a time; a turn is long enough for a large file over a slow line. */
+const TURN_MS = 24 * 60 * 60 * 1000;
+
+const port = parentPort;
+if (!port) throw new Error('This is started as a worker thread.');
+const post = (message: FromWorker) => port.postMessage(message);
+
+const { dataFolder, workers, allowedNetworks } = workerData as WorkerSettings;
+const stores = openStores(dataFolder);
+const downloader = createDownloader({
+  files: openFiles(dataFolder),
+  clock: stores.clock,
+  budget: createByteBudget(DEFAULT_BUDGET_BYTES),
+  resolve: (hostname) => lookup(hostname, { all: true }),
+  allowedNetworks: allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
+});
+const deps: TurnDeps = {
+  ...stores,
+  tickets: {
+    ...stores.tickets,
+    async send(tickets) {
+      await stores.tickets.send(tickets);
+      post({ kind: 'sent' });
+    },
+  },
+  limits: limitsFor(workers),
+  announce: (summary) => Promise.try(post, { kind: 'closed', summary }),
+  warn: (message, details) => post({ kind: 'warning', message, details }),
+  download: downloader.download,
+};
+
+const stop = new AbortController();
+const turns = new Set<Promise<void>>();
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'stop') {
+    void end();
+    return;
+  }
+  const turn = takeTurn(message).finally(() => turns.delete(turn));
+  turns.add(turn);
+});
+post({ kind: 'ready' });
+
+async function takeTurn({ turn, delivery }: Extract<ToWorker, { kind: 'turn' }>): Promise<void> {
+  try {
+    const bounds = { deadline: stores.clock.now() + TURN_MS, stop: stop.signal };
+    post({ kind: 'ended', turn, result: await runTurn(deps, delivery, bounds) });
+  } catch (error) {
+    post({ kind: 'failed', turn, error: error instanceof Error ? error : String(error) });
+  }
+}
+
+async function end(): Promise<void> {
+  stop.abort();
+  await Promise.all(turns);
+  await downloader.close();
+  stores.close();
+  port?.close();
+}
