@@ -7,8 +7,9 @@ import { readOutcomes } from './results.ts';
 import type { Service, Summary } from './service.ts';
 
 /**
- * Closes a batch whose shards are all finished; does nothing for others. Whoever finishes a shard calls it, whoever
- * meets a finished one, and the sweeper: every step can be repeated, and is, until the last one is known to be done.
+ * Closes a batch whose shards are all finished; of another one it wakes the shards that only waited for the rest.
+ * Whoever finishes a shard calls it, whoever meets a finished one, and the sweeper: every step can be repeated, and is,
+ * until the last one is known to be done.
  *
  * The order: failed list and summary, `closedAt`, the announcement, `notifiedAt`, secrets and open item.
  */
@@ -21,7 +22,7 @@ export async function closeBatch(service: Service, batchId: string): Promise<voi
 
     if (batch.closedAt === undefined) {
       const final = finalCounts(batch, shards, clock.now());
-      if (!final) return;
+      if (!final) return wakeAbroad(service, batch, shards);
       const summary = summaryOf(batch, shards, final);
       await writeFailedList(service, batch, shards);
       await state.put(summaryKey(batchId), Buffer.from(`${JSON.stringify(summary, undefined, 2)}\n`));
@@ -39,6 +40,17 @@ export async function closeBatch(service: Service, batchId: string): Promise<voi
     await ledger.dropOpen(batchId);
     return;
   }
+}
+
+/**
+ * Sends tickets to shards that stand by until no other works what was planned for it: to as many as can have a
+ * connection to one host.
+ */
+async function wakeAbroad({ tickets }: Service, batch: BatchRecord, shards: readonly ShardRecord[]): Promise<void> {
+  const left = shards.filter((shard) => shard.finishedAt === undefined);
+  if (batch.state !== 'running' || left.some((shard) => shard.abroad !== true)) return;
+  const next = left.slice(0, batch.options.connectionsPerHost).filter((shard) => !shard.ticketed);
+  if (next.length > 0) await tickets.send(next.map(({ shard }) => ({ batchId: batch.id, shard })));
 }
 
 /** The batch's sums if it is over. */

@@ -67,8 +67,8 @@ export const CARE_AFTER_CRASHES = 2;
 export const MAX_KILLS = 2;
 /** So many crashes without progress end what is left of a shard. */
 export const MAX_CRASHES = 10;
-/** How soon a shard whose entries lead into other shards' hosts looks again whether those are done. */
-export const ABROAD_RETRY_MS = MINUTE;
+/** How soon the sweeper wakes a shard whose entries lead into other shards' hosts, should nobody else have. */
+export const ABROAD_RETRY_MS = 15 * MINUTE;
 
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;

@@ -98,7 +98,7 @@ export function createAttempts(deps: {
       waiting.hostFaults += 1;
       if (slot) hosts.faulted(slot, error);
       const exhausted = waiting.hostFaults >= HOST_FAULTS_PER_ATTEMPT * options.maxAttempts;
-      if (slot?.host.down || exhausted) settle(waiting, failureOf(error));
+      if (slot?.host.down || exhausted) settle(waiting, failureOf(error), waiting.attempts);
       else putBack(waiting, clock.now());
       return;
     }
@@ -117,7 +117,7 @@ export function createAttempts(deps: {
     backlog.putBack(waiting);
   }
 
-  /** Gives an entry its outcome. `attempts` as charged so far, and this one if it was not. */
+  /** Gives an entry its outcome. `attempts` are those charged to it, the one that just ended included. */
   function settle(waiting: WaitingEntry, end: Ending, attempts = waiting.attempts + 1): void {
     const { index, url, key } = waiting.entry;
     backlog.settled(waiting);

@@ -45,11 +45,15 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
       await closeBatch(service, batchId);
       return 'acknowledge';
     }
-    if (batch.state === 'paused' && now < batch.deadline) return 'acknowledge';
-    if (shard.wakeAt > now && now < batch.deadline) return early(shard.wakeAt - now);
+        const late = now >= batch.deadline;
+    if (batch.state === 'paused' && !late) return 'acknowledge';
+    if (shard.wakeAt > now && shard.abroad !== true && !late) return early(shard.wakeAt - now);
 
     const allowance = shard.abroad === true ? await allowanceAbroad(service, batch, shard) : undefined;
-    if (allowance === 0 && now < batch.deadline) return { visibleIn: ABROAD_RETRY_MS };
+    if (allowance === 0 && !late) {
+      await standBy(service, shard);
+      return 'acknowledge';
+    }
 
     const crashed = shard.owner !== undefined;
     const next: ShardRecord = {
@@ -70,6 +74,13 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
 /** A ticket that comes before its time waits again; one that would wait too long leaves it to the sweeper. */
 function early(waitMs: number): Acquired {
   return waitMs > MAX_TICKET_WAIT_MS ? 'acknowledge' : { visibleIn: waitMs };
+}
+
+/** Leaves a shard without a ticket until others leave it connections; the sweeper looks at it all the same. */
+async function standBy({ ledger, clock }: Service, shard: ShardRecord): Promise<void> {
+  const { rev, epoch } = shard;
+  const wakeAt = clock.now() + ABROAD_RETRY_MS;
+  await ledger.replaceShard({ ...shard, rev: rev + 1, epoch: epoch + 1, wakeAt, ticketed: false });
 }
 
 /** The record with this turn's lease, even if the answer to the write was lost. */

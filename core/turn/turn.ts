@@ -52,7 +52,7 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
     const released = await checkpoints.write(end.snapshot, { ...end, ticketed });
     // Without its lease a turn writes nothing more; the ticket comes back to see what became of the shard.
     if (!released) return 'keep';
-    if (end.finished || end.cancelled) {
+    if (end.finished || end.cancelled || end.abroad) {
       await closeBatch(deps, acquired.batch.id);
       return 'acknowledge';
     }

@@ -246,6 +246,6 @@ export async function work(
     cancelled: cancelled && !finished,
     abroad,
     wakeAt: Math.min(abroad ? now() + ABROAD_RETRY_MS : Math.max(nextAt, now()), Math.max(batch.deadline, now())),
-    ticketed: !paused,
+    ticketed: !paused && !abroad,
   };
 }
