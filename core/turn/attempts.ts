@@ -6,16 +6,9 @@ import type { Outcome } from '../model/outcome.ts';
 import type { BatchRecord } from '../model/records.ts';
 import type { Backlog } from './backlog.ts';
 import { HostParked, hostDown, type Host, type Hosts, type Slot } from './hosts.ts';
+import { LeadsAbroad } from './redirect-target.ts';
 import { backoffMs } from './retry.ts';
 import type { WaitingEntry } from './waiting.ts';
-
-/** A redirect leads into a host that another shard works: not now. */
-export class LeadsAbroad extends Error {
-  constructor() {
-    super('The redirect leads into a host of another shard.');
-    this.name = 'LeadsAbroad';
-  }
-}
 
 /** Time-outs of a source that answers at all: it gets fewer connections. */
 const SLOW: readonly FailureCode[] = ['HEADERS_TIMEOUT', 'IDLE_TIMEOUT', 'TOO_SLOW'];
@@ -31,7 +24,7 @@ export function createAttempts(deps: {
   headers: Readonly<Record<string, string>>;
   hosts: Hosts;
   backlog: Backlog;
-  /** The host that a redirect leads to, with what this shard may have of it; throws `LeadsAbroad`. */
+  /** The host that a redirect leads to; throws `LeadsAbroad`. */
   redirectTarget: (name: string) => Promise<Host>;
   /** Called whenever an attempt has ended. */
   ended: () => void;

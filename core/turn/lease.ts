@@ -9,11 +9,18 @@ import type { Delivery } from '../ports/tickets.ts';
 const LOOK_AGAIN_MS = 5000;
 const MAX_TRIES = 4;
 
+/** A shard's lease, held by one turn. */
+export interface Lease {
+  batch: BatchRecord;
+  shard: ShardRecord;
+  /** Whether it was taken from an owner whose lease ran out. */
+  crashed: boolean;
+  /** Connections to any host whatever, once no shard works what was planned for it. */
+  allowance: number | undefined;
+}
+
 /** A lease taken, or what becomes of the ticket instead. */
-export type Acquired =
-  | { batch: BatchRecord; shard: ShardRecord; crashed: boolean; allowance: number | undefined }
-  | 'acknowledge'
-  | { visibleIn: number };
+export type Acquired = Lease | 'acknowledge' | { visibleIn: number };
 
 /**
  * Takes a shard's lease for one turn.
@@ -45,7 +52,7 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
       await closeBatch(service, batchId);
       return 'acknowledge';
     }
-        const late = now >= batch.deadline;
+    const late = now >= batch.deadline;
     if (batch.state === 'paused' && !late) return 'acknowledge';
     if (shard.wakeAt > now && shard.abroad !== true && !late) return early(shard.wakeAt - now);
 

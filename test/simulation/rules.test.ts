@@ -29,7 +29,7 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
   {
     rule: 'nothing starts after a wait without another look at the lease',
     file: 'turn/work.ts',
-    line: 'if (isLost() || called() || !hosts.mayStart(host)) backlog.putBack(waiting);',
+    line: 'if (mustEnd() || !hosts.mayStart(host)) backlog.putBack(waiting);',
     without: 'if (false) backlog.putBack(waiting);',
     breaks: ['overlap', 'stale-start', 'too-many-connections'],
   },
@@ -42,9 +42,9 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
   },
   {
     rule: 'what settles while a checkpoint is written is left to the next one',
-    file: 'turn/work.ts',
-    line: 'attempts.settled.splice(0, taken.outcomes.length);',
-    without: 'attempts.settled.splice(0);',
+    file: 'turn/rounds.ts',
+    line: 'settled.splice(0, snapshot.outcomes.length);',
+    without: 'settled.splice(0);',
     breaks: ['entry-lost'],
   },
   {
@@ -77,7 +77,7 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
   },
   {
     rule: "a redirect into another shard's host waits",
-    file: 'turn/work.ts',
+    file: 'turn/redirect-target.ts',
     line: 'if (owner !== undefined) throw new LeadsAbroad();',
     without: '',
     breaks: ['too-many-connections'],
