@@ -1,0 +1,111 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
+import { closing, openDatabase, type Closeable } from './database.ts';
+
+/** Records are JSON. A batch's row is its place in the list, too, and `open` its place among the open ones. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS batches (
+    id TEXT PRIMARY KEY,
+    rev INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS open_batches ON batches (id) WHERE open = 1;
+  CREATE TABLE IF NOT EXISTS shards (
+    batch_id TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    rev INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (batch_id, shard)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const AFTER_EVERY_ID = '\u{10ffff}';
+
+/** A ledger in an SQLite file. Each thread makes its own; any number of them share a file. */
+export function createSqliteLedger(path: string): Ledger & Closeable {
+  const database = openDatabase(path, SCHEMA);
+  const insertBatch = database.prepare(
+    'INSERT INTO batches (id, rev, open, record) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING',
+  );
+  const selectBatch = database.prepare('SELECT record FROM batches WHERE id = ?');
+  const updateBatch = database.prepare('UPDATE batches SET rev = ?, record = ? WHERE id = ? AND rev = ?');
+  const insertShard = database.prepare(
+    'INSERT INTO shards (batch_id, shard, rev, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const selectShard = database.prepare('SELECT record FROM shards WHERE batch_id = ? AND shard = ?');
+  const updateShard = database.prepare(
+    'UPDATE shards SET rev = ?, record = ? WHERE batch_id = ? AND shard = ? AND rev = ?',
+  );
+  // One statement, so that the batch and its shards are of one moment.
+  const selectAll = database.prepare(`
+    SELECT NULL AS shard, record FROM batches WHERE id = :id
+    UNION ALL SELECT shard, record FROM shards WHERE batch_id = :id
+    ORDER BY shard NULLS FIRST
+  `);
+  const selectPage = database.prepare(`
+    SELECT id, record ->> 'name' AS name, record ->> 'createdAt' AS createdAt
+    FROM batches WHERE id < :before ORDER BY id DESC LIMIT :limit
+  `);
+  const selectOpen = database.prepare('SELECT id FROM batches WHERE open = 1 ORDER BY id');
+  const closeOpen = database.prepare('UPDATE batches SET open = 0 WHERE id = ? AND open = 1');
+
+  return {
+    createBatch: (batch) =>
+      Promise.try(() => insertBatch.run(batch.id, batch.rev, JSON.stringify(batch)).changes === 1),
+    getBatch: (batchId) =>
+      Promise.try(() => {
+        const row = selectBatch.get(batchId);
+        return row && batchOf(row);
+      }),
+    replaceBatch: (next) =>
+      Promise.try(() => updateBatch.run(next.rev, JSON.stringify(next), next.id, next.rev - 1).changes === 1),
+
+    createShard: (shard) =>
+      Promise.try(() => insertShard.run(shard.batchId, shard.shard, shard.rev, JSON.stringify(shard)).changes === 1),
+    getShard: (batchId, shard) =>
+      Promise.try(() => {
+        const row = selectShard.get(batchId, shard);
+        return row && shardOf(row);
+      }),
+    replaceShard: (next) =>
+      Promise.try(
+        () => updateShard.run(next.rev, JSON.stringify(next), next.batchId, next.shard, next.rev - 1).changes === 1,
+      ),
+
+    readBatch: (batchId) =>
+      Promise.try(() => {
+        const [first, ...rest] = selectAll.all({ id: batchId });
+        if (first?.shard !== null) return undefined;
+        return { batch: batchOf(first), shards: rest.map(shardOf) };
+      }),
+    listBatches: ({ limit, before = AFTER_EVERY_ID }) =>
+      Promise.try(() => (selectPage.all({ limit, before }) as unknown as ListRow[]).map(toListItem)),
+
+    listOpen: () => Promise.try(() => selectOpen.all().map(({ id }) => String(id))),
+    dropOpen: (batchId) => Promise.try(() => void closeOpen.run(batchId)),
+
+    ...closing(database),
+  };
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+function batchOf(row: Row): BatchRecord {
+  return JSON.parse(String(row.record)) as BatchRecord;
+}
+
+function shardOf(row: Row): ShardRecord {
+  return JSON.parse(String(row.record)) as ShardRecord;
+}
+
+interface ListRow {
+  id: string;
+  name: string | null;
+  createdAt: number;
+}
+
+function toListItem({ id, name, createdAt }: ListRow): BatchListItem {
+  return name === null ? { id, createdAt } : { id, name, createdAt };
+}

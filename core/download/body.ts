@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http';
+import type { BatchOptions } from '../model/options.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Attempt } from './attempt.ts';
+import type { Answer } from './exchange.ts';
+import { codeOf, failure, toDownloadError } from './translate.ts';
+
+/** Bytes of the body as its Content-Length says; the parser has refused all but one plain number. */
+export function declaredLength({ headers }: IncomingMessage): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+/** Whether the body's end is marked by its framing, not by the end of the connection. */
+export function isFramed({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || /(^|,)\s*chunked\s*$/i.test(headers['transfer-encoding'] ?? '');
+}
+
+/**
+ * The pieces of a response's body, to its proven end. Time limits run only while a piece is waited for, never while
+ * the reader of this generator is busy. Errors: `DownloadError`.
+ */
+export async function* readBody(
+  answer: Answer,
+  { timeouts, lowSpeed }: Pick<BatchOptions, 'timeouts' | 'lowSpeed'>,
+  attempt: Attempt,
+  clock: Clock,
+): AsyncGenerator<Buffer, void, void> {
+  const { response, status } = answer;
+  const declared = declaredLength(response);
+  let received = 0;
+  // What came, and the time that was spent waiting for it, since the speed was last looked at.
+  let windowBytes = 0;
+  let windowMs = 0;
+
+  let since = clock.now();
+  attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      attempt.unlimited();
+      received += piece.length;
+      windowBytes += piece.length;
+      windowMs += clock.now() - since;
+      if (windowMs >= lowSpeed.seconds * 1000) {
+        if (windowBytes < (lowSpeed.bytesPerSecond * windowMs) / 1000) throw failure('TOO_SLOW', status);
+        windowBytes = windowMs = 0;
+      }
+      yield piece;
+      since = clock.now();
+      attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
+    }
+  } catch (error) {
+    attempt.signal.throwIfAborted();
+    const broken = answer.broken();
+    // Closed in good order, only too early: Node calls that a reset too, but has seen none on the connection.
+    if (broken === undefined && codeOf(error) === 'ECONNRESET') throw failure('TRUNCATED', status);
+    throw toDownloadError(broken ?? error, 'body', status);
+  } finally {
+    attempt.unlimited();
+  }
+  if (!response.complete || (declared !== undefined && received !== declared)) throw failure('TRUNCATED', status);
+  // A reset looks like the end of a body that ends by closing.
+  const broken = answer.broken();
+  if (broken !== undefined && !isFramed(response)) throw toDownloadError(broken, 'body', status);
+}

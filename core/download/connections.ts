@@ -1,0 +1,113 @@
+import type { LookupAddress } from 'node:dns';
+import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, Socket, type LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { DownloadError } from '../model/failure.ts';
+import { isAllowedAddress, type Network } from './address-guard.ts';
+
+/** Connections kept open for a later request, over all hosts: as many as one shard has under way at once. */
+const MAX_IDLE_CONNECTIONS = 64;
+
+/** HTTP connections that lead nowhere but to allowed addresses, kept alive between requests. */
+export interface Connections {
+  /** A GET that is not sent yet; it connects to one of `addresses`, which must have been checked. */
+  request: (url: URL, headers: OutgoingHttpHeaders, addresses: readonly LookupAddress[]) => ClientRequest;
+  /** Closes the idle connections to this URL's host, so that its next request opens one of its own. */
+  dropIdle: (url: URL) => void;
+  /** Closes all connections, also those in use, and waits until they are closed. */
+  close: () => Promise<void>;
+}
+
+export function createConnections(allowedNetworks: readonly Network[]): Connections {
+  const open = new Set<Socket>();
+  /** Idle sockets, the longest idle first, and the bytes that each had received by then. */
+  const idle = new Map<Duplex, number>();
+  const http = guarded(new HttpAgent({ keepAlive: true }));
+  const https = guarded(new HttpsAgent({ keepAlive: true }));
+
+  /** Every socket of the agent passes here once, when it connects: one that was checked stays checked. */
+  function guarded<A extends HttpAgent>(agent: A): A {
+    const connect = agent.createConnection.bind(agent) as (...args: unknown[]) => Socket;
+    const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
+    const reuse = agent.reuseSocket.bind(agent);
+    agent.createConnection = (...args: unknown[]) => {
+      const socket = connect(...args);
+      open.add(socket);
+      socket.once('connect', () => checkPeer(socket));
+      socket.once('close', () => {
+        open.delete(socket);
+        idle.delete(socket);
+      });
+      return socket;
+    };
+    agent.keepSocketAlive = (socket) => {
+      if (!(socket instanceof Socket) || !keep(socket)) return false;
+      const [oldest] = idle.keys();
+      if (oldest !== undefined && idle.size >= MAX_IDLE_CONNECTIONS) oldest.destroy();
+      idle.set(socket, socket.bytesRead);
+      return true;
+    };
+    agent.reuseSocket = (socket, request) => {
+      // What came while nothing was asked would be taken for the next request's response.
+      if (socket instanceof Socket && idle.get(socket) !== socket.bytesRead) socket.destroy();
+      idle.delete(socket);
+      reuse(socket, request);
+    };
+    return agent;
+  }
+
+  function checkPeer(socket: Socket): void {
+    const peer = socket.remoteAddress;
+    if (peer === undefined)
+      socket.destroy(); // closed already
+    else if (!isAllowedAddress(peer, allowedNetworks)) {
+      socket.destroy(new DownloadError('BLOCKED_ADDRESS', 'the connection does not lead to a public address'));
+    }
+  }
+
+  function target(url: URL) {
+    const secure = url.protocol === 'https:';
+    const host = hostnameOf(url);
+    return {
+      secure,
+      agent: secure ? https : http,
+      host,
+      port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+      // From the URL, not from a Host header that the user may have given. Addresses have no server name.
+      ...(secure && { servername: isIP(host) === 0 ? host : '' }),
+    };
+  }
+
+  return {
+    request(url, headers, addresses) {
+      const { secure, ...options } = target(url);
+      const path = url.pathname + url.search;
+      const send = secure ? httpsRequest : httpRequest;
+      return send({ ...options, path, headers, lookup: answering(addresses) });
+    },
+    dropIdle(url) {
+      const { agent, ...options } = target(url);
+      for (const socket of agent.freeSockets[agent.getName(options)] ?? []) socket.destroy();
+    },
+    async close() {
+      http.destroy();
+      https.destroy();
+      await Promise.all([...open].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    },
+  };
+}
+
+/** A URL's host as resolvers and sockets take it: IPv6 addresses without brackets. */
+export function hostnameOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** A look-up that knows the answer. */
+function answering(addresses: readonly LookupAddress[]): LookupFunction {
+  return (_hostname, options, callback) => {
+    const [first] = addresses;
+    if (options.all === true) callback(null, [...addresses]);
+    else callback(null, first?.address ?? '', first?.family);
+  };
+}

@@ -1,0 +1,75 @@
+import type { LookupAddress } from 'node:dns';
+import { isIP } from 'node:net';
+import { DownloadError } from '../model/failure.ts';
+import type { Clock } from '../ports/clock.ts';
+import { isAllowedAddress, type Network } from './address-guard.ts';
+import { toDownloadError } from './translate.ts';
+
+/** All addresses of a host name, like `dns.promises.lookup(name, { all: true })`, whose errors it throws. */
+export type Resolver = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/** How long an answer is used: a thousand entries of one host do not make a thousand look-ups. */
+const CACHE_MS = 60_000;
+/** Answers kept at once, so that a batch of a million hosts does not keep a million of them. */
+const CACHE_ENTRIES = 10_000;
+
+export interface HostAddressesDeps {
+  resolve: Resolver;
+  clock: Clock;
+  allowedNetworks: readonly Network[];
+}
+
+/**
+ * The addresses at which a host (a name or an IP literal, without brackets) may be connected to; all of them were
+ * checked. Errors: `DownloadError` with `UNKNOWN_HOST`, `DNS_FAILED` or `BLOCKED_ADDRESS`.
+ */
+export type HostAddresses = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/** Looks hosts up. Callers share a look-up that is under way, and its answer for a minute; a passing failure is not kept. */
+export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAddressesDeps): HostAddresses {
+  const cache = new Map<string, { answer: Promise<readonly LookupAddress[]>; until: number }>();
+
+  /** One forbidden address forbids the host: a name that is both public and private is an attack or a mistake. */
+  function check(addresses: readonly LookupAddress[]): readonly LookupAddress[] {
+    if (!addresses.every(({ address }) => isAllowedAddress(address, allowedNetworks))) {
+      throw new DownloadError('BLOCKED_ADDRESS', 'the host is not at a public address');
+    }
+    return addresses;
+  }
+
+  async function lookUp(hostname: string): Promise<readonly LookupAddress[]> {
+    let addresses;
+    try {
+      addresses = await resolve(hostname);
+    } catch (error) {
+      throw toDownloadError(error, 'lookup');
+    }
+    if (addresses.length === 0) throw new DownloadError('UNKNOWN_HOST', 'the host name has no address');
+    return check(addresses);
+  }
+
+  function remember(hostname: string, answer: Promise<readonly LookupAddress[]>): void {
+    const now = clock.now();
+    cache.delete(hostname); // so that the order of the map is the order in which answers expire
+    for (const [oldest, { until }] of cache) {
+      if (until > now && cache.size < CACHE_ENTRIES) break;
+      cache.delete(oldest);
+    }
+    const entry = { answer, until: now + CACHE_MS };
+    cache.set(hostname, entry);
+    answer.catch((error: unknown) => {
+      const passes = error instanceof DownloadError && error.code === 'DNS_FAILED';
+      if (passes && cache.get(hostname) === entry) cache.delete(hostname);
+    });
+  }
+
+  return async (hostname) => {
+    const family = isIP(hostname);
+    if (family !== 0) return check([{ address: hostname, family }]);
+    const cached = cache.get(hostname);
+    if (cached !== undefined && cached.until > clock.now()) return cached.answer;
+    const answer = lookUp(hostname);
+    remember(hostname, answer);
+    return answer;
+  };
+}

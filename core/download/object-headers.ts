@@ -1,0 +1,55 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ObjectHeaders } from '../ports/object-store.ts';
+
+/** Which entry an object belongs to, and which bytes it holds, as told by its metadata. */
+export const METADATA = {
+  batch: 'downburst-batch',
+  index: 'downburst-index',
+  source: 'downburst-source',
+  etag: 'downburst-etag',
+  lastModified: 'downburst-last-modified',
+  sha256: 'downburst-sha256',
+} as const;
+
+/** All metadata of an object has to fit into 2 KB; a path may be of any length. */
+const MAX_SOURCE_BYTES = 1024;
+/** Longer values of a source's headers are nonsense, and left out. */
+const MAX_VALUE_BYTES = 256;
+
+export interface Origin {
+  batchId: string;
+  index: number;
+}
+
+/** What is kept beside a file: what its source said of it, and where it comes from. `url`'s query may be a secret. */
+export function objectHeaders({ batchId, index }: Origin, url: string, headers: IncomingHttpHeaders): ObjectHeaders {
+  const { origin, pathname } = new URL(url);
+  const encoding = printable(headers['content-encoding']);
+  const metadata: Record<string, string | undefined> = {
+    [METADATA.batch]: batchId,
+    [METADATA.index]: String(index),
+    [METADATA.source]: (origin + pathname).slice(0, MAX_SOURCE_BYTES), // ASCII: the URL parser escapes the rest
+    [METADATA.etag]: printable(headers.etag),
+    [METADATA.lastModified]: printable(headers['last-modified']),
+  };
+  return {
+    contentType: printable(headers['content-type']),
+    contentEncoding: encoding?.toLowerCase() === 'identity' ? undefined : encoding,
+    metadata: Object.fromEntries(Object.entries(metadata).filter(isGiven)),
+  };
+}
+
+/** Whether an object was stored for this very entry, by an earlier attempt or worker. */
+export function isOwn({ metadata }: ObjectHeaders, { batchId, index }: Origin): boolean {
+  return metadata?.[METADATA.batch] === batchId && metadata[METADATA.index] === String(index);
+}
+
+/** A header's value if an object store can keep it: printable ASCII, not empty, not absurdly long. */
+function printable(value: string | undefined): string | undefined {
+  const text = value?.trim() ?? '';
+  return text.length <= MAX_VALUE_BYTES && /^[\x20-\x7e]+$/.test(text) ? text : undefined;
+}
+
+function isGiven(pair: [string, string | undefined]): pair is [string, string] {
+  return pair[1] !== undefined;
+}

@@ -1,0 +1,141 @@
+import type { ObjectHeaders, ObjectStore, Part } from '../ports/object-store.ts';
+import type { Reservation } from './byte-budget.ts';
+
+const MIB = 1024 ** 2;
+/** Up to here an object is written by one PUT; larger ones are written in parts of at least this many bytes. */
+export const SINGLE_PUT_BYTES = 8 * MIB;
+/** Parts of one object, S3's limit. */
+export const MAX_PARTS = 10_000;
+/** Bytes that a writer keeps without asking for room: most files of the web fit, and wait for nobody. */
+const ALLOWANCE_BYTES = 128 * 1024;
+/** Parts of one object that are under way to the store at once. */
+const PARTS_IN_FLIGHT = 2;
+
+/** Bytes of a part, so that an object of `objectBytes` has no more parts than a store takes. */
+export function partBytesFor(objectBytes: number): number {
+  return Math.max(SINGLE_PUT_BYTES, Math.ceil(objectBytes / MAX_PARTS / MIB) * MIB);
+}
+
+export interface ObjectWriterOptions {
+  /** Bytes of every part but the last. */
+  partBytes?: number;
+  /** Most bytes that the object can have, where known: no room is taken beyond it. */
+  limitBytes?: number;
+  /** Where room for a large object comes from; plain memory if left out. */
+  reserve?: (bytes: number, signal?: AbortSignal) => Promise<Reservation>;
+  /** Aborts waiting, PUTs and parts. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes one object piece by piece: what is small by one PUT at the end, what is larger in parts while it comes. Calls
+ * must not overlap. Errors: the store's; the signal's reason.
+ */
+export interface ObjectWriter extends AsyncDisposable {
+  /** Takes a piece, which is the caller's again afterwards; waits where the store is slower than the caller. */
+  write: (piece: Buffer) => Promise<void>;
+  /** Makes the object visible. `metadata` is added where one PUT stores it; parts have theirs from the start. */
+  finish: (metadata?: Readonly<Record<string, string>>) => Promise<void>;
+  /**
+   * Gives the object up unless it is finished: waits for what is under way (abort the signal first to cut it short),
+   * then forgets the upload. Never throws.
+   */
+  abort: () => Promise<void>;
+}
+
+const NO_ROOM: Reservation = { buffer: Buffer.alloc(0), release: () => undefined };
+
+function plainMemory(bytes: number): Reservation {
+  return { buffer: Buffer.allocUnsafeSlow(bytes), release: () => undefined };
+}
+
+/** A writer of the object `key`. Nothing is stored before the first part is full or `finish` is called. */
+export function createObjectWriter(
+  store: ObjectStore,
+  key: string,
+  headers: ObjectHeaders,
+  options: ObjectWriterOptions = {},
+): ObjectWriter {
+  const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, signal } = options;
+  const reserve = options.reserve ?? ((bytes: number) => Promise.resolve(plainMemory(bytes)));
+  const parts: Promise<Part>[] = [];
+  /** Parts under way, and those that failed, which thus fail whatever waits for room next. */
+  const inFlight = new Set<Promise<Part>>();
+  let upload: Promise<string> | undefined;
+  let room = NO_ROOM;
+  let used = 0;
+  let sent = 0;
+  let ended = false;
+
+  /** Called with `room` full. Waits for a reservation only while every byte so far is with the store or in the allowance. */
+  async function makeRoom(): Promise<void> {
+    const left = limitBytes - sent - used;
+    if (false) throw new RangeError('more bytes than the announced limit');
+    if (used === 0 && sent === 0) {
+      room = plainMemory(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
+    } else if (sent === 0 && used < partBytes) {
+      const allowance = room.buffer;
+      room = await reserve(Math.min(partBytes, limitBytes), signal);
+      allowance.copy(room.buffer);
+    } else {
+      await sendPart();
+      room = await reserve(Math.min(partBytes, left), signal);
+    }
+  }
+
+  async function sendPart(): Promise<void> {
+    while (inFlight.size >= PARTS_IN_FLIGHT) await Promise.race(inFlight);
+    const { buffer, release } = room;
+    const body = buffer.subarray(0, used);
+    sent += used;
+    room = NO_ROOM;
+    used = 0;
+    // Without the signal: an upload whose id never came could not be aborted.
+    upload ??= store.createUpload(key, { ...headers, partBytes });
+    const part = putPart(upload, parts.length + 1, body).finally(release);
+    parts.push(part);
+    inFlight.add(part);
+    part.then(
+      () => inFlight.delete(part),
+      () => undefined, // stays in flight, for whoever comes next
+    );
+  }
+
+  async function putPart(upload: Promise<string>, number: number, body: Buffer): Promise<Part> {
+    const id = await upload;
+    return store.putPart(key, id, number, body, { signal });
+  }
+
+  async function write(piece: Buffer): Promise<void> {
+    for (let rest = piece; rest.length > 0;) {
+      if (used === room.buffer.length) await makeRoom();
+      const copied = rest.copy(room.buffer, used);
+      used += copied;
+      rest = rest.subarray(copied);
+    }
+  }
+
+  async function finish(metadata?: Readonly<Record<string, string>>): Promise<void> {
+    if (upload === undefined) {
+      const body = room.buffer.subarray(0, used);
+      await store.put(key, body, { ...headers, metadata: { ...headers.metadata, ...metadata }, signal });
+    } else {
+      if (used > 0) await sendPart();
+      await store.completeUpload(key, await upload, await Promise.all(parts), { signal });
+    }
+    ended = true;
+    room.release();
+  }
+
+  async function abort(): Promise<void> {
+    if (ended) return;
+    ended = true;
+    await Promise.allSettled(parts); // a store may not forget an upload while its parts arrive
+    room.release();
+    const id = await upload?.catch(() => undefined);
+    // What cannot be aborted is left to the store's own expiry of uploads.
+    if (id !== undefined) await store.abortUpload(key, id).catch(() => undefined);
+  }
+
+  return { write, finish, abort, [Symbol.asyncDispose]: abort };
+}

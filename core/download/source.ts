@@ -1,0 +1,111 @@
+import type { BatchOptions } from '../model/options.ts';
+import { DownloadError } from '../model/failure.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Attempt } from './attempt.ts';
+import { declaredLength } from './body.ts';
+import { hostnameOf, type Connections } from './connections.ts';
+import { exchange, type Answer } from './exchange.ts';
+import type { HostAddresses } from './host-addresses.ts';
+import { REDIRECTS, redirectTarget, whyNotRequestable } from './redirect.ts';
+import { statusFailure } from './status.ts';
+import { failure } from './translate.ts';
+
+/** Statuses whose body is the file. */
+const SUCCESSES: ReadonlySet<number> = new Set([200, 203]);
+/** Bodies of errors and redirects up to this size are read to their end, so that the connection can be used again. */
+const DRAIN_BYTES = 16 * 1024;
+/** A connection is worth no longer wait. */
+const DRAIN_MS = 1000;
+
+export interface SourceDeps {
+  addressesOf: HostAddresses;
+  connections: Connections;
+  clock: Clock;
+}
+
+export interface SourceRequest {
+  url: string;
+  /** Headers that the user gave, the later ones on top; they are for the URL's own origin only. */
+  headers: readonly Readonly<Record<string, string>>[];
+  options: Pick<BatchOptions, 'userAgent' | 'maxRedirects' | 'timeouts'>;
+  /** Awaited before the first request to another origin. */
+  enterHost: (host: string) => Promise<void>;
+}
+
+/** Requests a URL, follows redirects and answers the response whose body is the file. Errors: `DownloadError`; those of `enterHost`. */
+export async function openSource(deps: SourceDeps, request: SourceRequest, attempt: Attempt): Promise<Answer> {
+  const { options } = request;
+  let url = requestableUrl(request.url);
+  let userHeaders = Object.assign({}, ...request.headers) as Record<string, string>;
+  const seen = new Set([url.href]);
+  for (;;) {
+    const answer = await ask(url, userHeaders);
+    const { status } = answer;
+    if (SUCCESSES.has(status)) return answer;
+    const { location, 'retry-after': retryAfter } = answer.response.headers;
+    await discard(answer, attempt);
+    if (!REDIRECTS.has(status)) throw statusFailure(status, retryAfter, deps.clock.now());
+    const next = redirectTarget(url, location, status);
+    if (seen.has(next.href)) throw failure('REDIRECT_LOOP', status);
+    if (seen.size > options.maxRedirects) throw failure('TOO_MANY_REDIRECTS', status);
+    seen.add(next.href);
+    if (next.origin !== url.origin) {
+      userHeaders = {}; // they may be secrets, and never come back, even if a later hop does
+      await enterHost(next.origin);
+    }
+    url = next;
+  }
+
+  async function enterHost(host: string): Promise<void> {
+    try {
+      await request.enterHost(host);
+    } catch (error) {
+      attempt.fail(error); // as it is, not as a failure of the source
+    }
+    attempt.signal.throwIfAborted();
+  }
+
+  async function ask(url: URL, userHeaders: Record<string, string>): Promise<Answer> {
+    attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
+    const addresses = await untilAborted(deps.addressesOf(hostnameOf(url)), attempt.signal);
+    const headers = { 'User-Agent': options.userAgent, Accept: '*/*', ...userHeaders, 'Accept-Encoding': 'identity' };
+    return exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
+  }
+}
+
+function requestableUrl(text: string): URL {
+  const url = URL.parse(text);
+  const why = url === null ? 'it is no URL' : whyNotRequestable(url);
+  if (url === null || why !== undefined) throw new DownloadError('INVALID_URL', `the URL cannot be requested: ${why}`);
+  url.hash = '';
+  return url;
+}
+
+/** Frees the connection of a response that is no use: reads a small body to its end, else closes the connection. */
+async function discard({ response, reusable }: Answer, attempt: Attempt): Promise<void> {
+  if (!reusable || (declaredLength(response) ?? 0) > DRAIN_BYTES) response.destroy();
+  else {
+    let left = DRAIN_BYTES;
+    attempt.after(DRAIN_MS, () => response.destroy());
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) if ((left -= chunk.length) < 0) break;
+    } catch {
+      // The status has spoken; how its body ends changes nothing.
+    }
+  }
+  attempt.unlimited();
+  attempt.signal.throwIfAborted();
+}
+
+/** Waits for what cannot be aborted itself; it then goes on unseen. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,50 @@
+import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
+import { ObjectStoreError } from '../ports/object-store.ts';
+
+/** What an attempt was doing when an error came: the same error of a socket means another thing in each. */
+export type Phase = 'lookup' | 'connect' | 'headers' | 'body' | 'store';
+
+/** What OpenSSL and Node's `tls` say of certificates and handshakes. */
+const TLS_CODE =
+  /^(CERT_|CRL_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|EPROTO)/;
+/** What Node's HTTP parser says. */
+const PARSER_CODE = 'HPE_';
+const NO_SUCH_NAME: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'ENONAME']);
+
+/** An attempt's failure as a `DownloadError`, whatever threw it; one that is a `DownloadError` stays itself. Without a phase it is one that nobody foresaw. */
+export function toDownloadError(error: unknown, phase?: Phase, httpStatus?: number): DownloadError {
+  if (error instanceof DownloadError) return error;
+  const detail = codeOf(error);
+  const code = failureOf(error, detail, phase);
+  const message = FAILURES[code].meaning + (detail === undefined ? '' : ` (${detail})`);
+  return new DownloadError(code, message, { cause: error, httpStatus });
+}
+
+/** The failure of a code, told by the code's own meaning. */
+export function failure(code: FailureCode, httpStatus?: number): DownloadError {
+  return new DownloadError(code, FAILURES[code].meaning, { httpStatus });
+}
+
+function failureOf(error: unknown, detail: string | undefined, phase: Phase | undefined): FailureCode {
+  if (phase === 'store') {
+    return error instanceof ObjectStoreError && error.code === 'KEY_CONFLICT' ? 'KEY_CONFLICT' : 'STORE_FAILED';
+  }
+  if (detail === undefined || phase === undefined) return 'INTERNAL';
+  switch (phase) {
+    case 'lookup':
+      return NO_SUCH_NAME.has(detail) ? 'UNKNOWN_HOST' : 'DNS_FAILED';
+    case 'connect':
+      return TLS_CODE.test(detail) ? 'TLS_FAILED' : 'CONNECT_FAILED';
+    case 'headers':
+      if (detail.startsWith(PARSER_CODE)) return 'BAD_RESPONSE';
+      return TLS_CODE.test(detail) ? 'TLS_FAILED' : 'CONNECTION_LOST';
+    case 'body':
+      return detail.startsWith(PARSER_CODE) ? 'TRUNCATED' : 'CONNECTION_LOST';
+  }
+}
+
+/** The code of an error of Node's. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import type { Ledger } from '../../core/ports/ledger.ts';
+import { batchRecord, shardRecord } from './records.ts';
+
+/** What every ledger must do. `create` answers an empty one and sees to its end after the running test. */
+export function describeLedger(name: string, create: () => Promise<Ledger>): void {
+  describe(`${name} as a ledger`, () => {
+    test('a batch is read back as it was written, by its id and in the list', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      expect(await ledger.getBatch(batch.id)).toBeUndefined();
+      expect(await ledger.createBatch(batch)).toBe(true);
+      expect(await ledger.getBatch(batch.id)).toEqual(batch);
+      expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards: [] });
+      expect(await ledger.listBatches({ limit: 10 })).toEqual([
+        { id: batch.id, name: 'kittens', createdAt: batch.createdAt },
+      ]);
+      expect(await ledger.listOpen()).toEqual([batch.id]);
+    });
+
+    test('a field without a value comes back without one', async () => {
+      const ledger = await create();
+      const batch = batchRecord({ name: undefined, closedAt: undefined });
+      await ledger.createBatch(batch);
+      expect(await ledger.getBatch(batch.id)).toEqual(batch);
+      expect(await ledger.listBatches({ limit: 1 })).toEqual([{ id: batch.id, createdAt: batch.createdAt }]);
+      const shard = shardRecord(batch.id, 0, { owner: { ticket: 't', turn: 'u' }, waiting: 'w' });
+      await ledger.createShard(shard);
+      const released = { ...shard, rev: 2, owner: undefined, waiting: undefined };
+      await ledger.replaceShard(released);
+      expect(await ledger.getShard(batch.id, 0)).toEqual(released);
+    });
+
+    test('names and numbers of every kind survive', async () => {
+      const ledger = await create();
+      const batch = batchRecord({ name: `"quoted" \\ \u{1f600} \u0000 ';--`, total: 10_000_000 });
+      batch.options.maxBytes = 50 * 1024 ** 4;
+      batch.options.requestsPerSecondPerHost = 0.01;
+      await ledger.createBatch(batch);
+      expect(await ledger.getBatch(batch.id)).toEqual(batch);
+      const shard = shardRecord(batch.id, 999, {
+        bytes: Number.MAX_SAFE_INTEGER,
+        failures: { NOT_FOUND: 3, CRASHED: 1 },
+      });
+      await ledger.createShard(shard);
+      expect(await ledger.getShard(batch.id, 999)).toEqual(shard);
+    });
+
+    test('a batch whose id is taken is refused and changes nothing', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      await ledger.createBatch(batch);
+      expect(await ledger.createBatch({ ...batch, name: 'puppies' })).toBe(false);
+      expect(await ledger.getBatch(batch.id)).toEqual(batch);
+    });
+
+    test('a shard that exists is left as it is', async () => {
+      const ledger = await create();
+      const shard = shardRecord('b', 3);
+      expect(await ledger.getShard('b', 3)).toBeUndefined();
+      expect(await ledger.createShard(shard)).toBe(true);
+      const advanced = { ...shard, rev: 2, cursor: 500 };
+      await ledger.replaceShard(advanced);
+      expect(await ledger.createShard(shard)).toBe(false);
+      expect(await ledger.getShard('b', 3)).toEqual(advanced);
+    });
+
+    test('a record is replaced only by who has read its newest revision', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      const shard = shardRecord(batch.id, 0);
+      await ledger.createBatch(batch);
+      await ledger.createShard(shard);
+      const running = { ...batch, rev: 2, state: 'running' as const };
+      const leased = { ...shard, rev: 2, epoch: 1 };
+      expect(await ledger.replaceBatch(running)).toBe(true);
+      expect(await ledger.replaceShard(leased)).toBe(true);
+      for (const rev of [1, 2, 4]) {
+        expect(await ledger.replaceBatch({ ...batch, rev, state: 'paused' }), `batch, ${rev}`).toBe(false);
+        expect(await ledger.replaceShard({ ...shard, rev, epoch: 7 }), `shard, ${rev}`).toBe(false);
+      }
+      expect(await ledger.getBatch(batch.id)).toEqual(running);
+      expect(await ledger.getShard(batch.id, 0)).toEqual(leased);
+    });
+
+    test('what does not exist is not replaced into being', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      expect(await ledger.replaceBatch(batch)).toBe(false);
+      expect(await ledger.replaceBatch({ ...batch, rev: 2 })).toBe(false);
+      expect(await ledger.replaceShard(shardRecord(batch.id, 0, { rev: 2 }))).toBe(false);
+      expect(await ledger.getBatch(batch.id)).toBeUndefined();
+      expect(await ledger.getShard(batch.id, 0)).toBeUndefined();
+    });
+
+    test('of many that replace one revision at once, exactly one wins', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      await ledger.createBatch(batch);
+      await ledger.createShard(shardRecord(batch.id, 0));
+      const turns = ['a', 'b', 'c', 'd', 'e'];
+      const shards = turns.map((turn) => shardRecord(batch.id, 0, { rev: 2, owner: { ticket: 't', turn } }));
+      const batches = turns.map((turn) => ({ ...batch, rev: 2, name: turn }));
+      const shardWins = await Promise.all(shards.map((next) => ledger.replaceShard(next)));
+      const batchWins = await Promise.all(batches.map((next) => ledger.replaceBatch(next)));
+      expect(shardWins.filter(Boolean)).toHaveLength(1);
+      expect(batchWins.filter(Boolean)).toHaveLength(1);
+      expect(await ledger.getShard(batch.id, 0)).toEqual(shards[shardWins.indexOf(true)]);
+      expect(await ledger.getBatch(batch.id)).toEqual(batches[batchWins.indexOf(true)]);
+    });
+
+    test('of many that create one batch or shard at once, exactly one wins', async () => {
+      const ledger = await create();
+      const batch = batchRecord();
+      const batches = await Promise.all([1, 2, 3, 4].map((total) => ledger.createBatch({ ...batch, total })));
+      const shards = await Promise.all([1, 2, 3, 4].map((to) => ledger.createShard(shardRecord(batch.id, 0, { to }))));
+      expect(batches.filter(Boolean)).toHaveLength(1);
+      expect(shards.filter(Boolean)).toHaveLength(1);
+      expect((await ledger.getBatch(batch.id))?.total).toBe(batches.indexOf(true) + 1);
+      expect((await ledger.getShard(batch.id, 0))?.to).toBe(shards.indexOf(true) + 1);
+    });
+
+    test('a batch is read with all its shards by number, and no others', async () => {
+      const ledger = await create();
+      const [batch, other] = [batchRecord(), batchRecord()];
+      await ledger.createBatch(batch);
+      await ledger.createBatch(other);
+      const numbers = Array.from({ length: 120 }, (_, n) => n);
+      await Promise.all(numbers.toReversed().map((n) => ledger.createShard(shardRecord(batch.id, n, { cursor: n }))));
+      await ledger.createShard(shardRecord(other.id, 0));
+      const shards = numbers.map((n) => shardRecord(batch.id, n, { cursor: n }));
+      expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards });
+      expect(await ledger.readBatch(batchRecord().id)).toBeUndefined();
+    });
+
+    test('batches are listed newest first, page by page, without gaps or repetition', async () => {
+      const ledger = await create();
+      const batches = Array.from({ length: 7 }, (_, n) =>
+        batchRecord({ name: `n${n}`, createdAt: Date.UTC(2030, 0, 1 + n) }),
+      );
+      for (const n of [3, 0, 6, 1, 5, 2, 4]) await ledger.createBatch(batches[n] ?? batchRecord());
+      const names: (string | undefined)[] = [];
+      let before: string | undefined;
+      for (const size of [3, 3, 1]) {
+        const page = await ledger.listBatches({ limit: 3, before });
+        expect(page).toHaveLength(size);
+        names.push(...page.map((item) => item.name));
+        before = page.at(-1)?.id;
+      }
+      expect(names).toEqual(['n6', 'n5', 'n4', 'n3', 'n2', 'n1', 'n0']);
+      expect(await ledger.listBatches({ limit: 3, before })).toEqual([]);
+    });
+
+    test('a batch is open until it is dropped, however often it changes; dropping twice is fine', async () => {
+      const ledger = await create();
+      const [first, second] = [batchRecord(), batchRecord()];
+      await ledger.createBatch(first);
+      await ledger.createBatch(second);
+      await ledger.replaceBatch({ ...first, rev: 2, state: 'finished' });
+      expect((await ledger.listOpen()).sort()).toEqual([first.id, second.id].sort());
+      await ledger.dropOpen(first.id);
+      await ledger.dropOpen(first.id);
+      await ledger.dropOpen(batchRecord().id);
+      await ledger.replaceBatch({ ...first, rev: 3, state: 'finished', notifiedAt: 5 });
+      expect(await ledger.listOpen()).toEqual([second.id]);
+      expect(await ledger.getBatch(first.id)).toMatchObject({ rev: 3 });
+      expect(await ledger.listBatches({ limit: 10 })).toHaveLength(2);
+    });
+  });
+}
