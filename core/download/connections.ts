@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type OutgoingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, Socket, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DownloadError } from '../model/failure.ts';
 import { isAllowedAddress, type Network } from './address-guard.ts';
@@ -21,8 +21,8 @@ export interface Connections {
 
 export function createConnections(allowedNetworks: readonly Network[]): Connections {
   const open = new Set<Socket>();
-  /** Idle sockets, the longest idle first, and the bytes that each had received by then. */
-  const idle = new Map<Duplex, number>();
+  /** The longest idle first. */
+  const idle = new Set<Duplex>();
   const http = guarded(new HttpAgent({ keepAlive: true }));
   const https = guarded(new HttpsAgent({ keepAlive: true }));
 
@@ -42,15 +42,13 @@ export function createConnections(allowedNetworks: readonly Network[]): Connecti
       return socket;
     };
     agent.keepSocketAlive = (socket) => {
-      if (!(socket instanceof Socket) || !keep(socket)) return false;
-      const [oldest] = idle.keys();
+      if (!keep(socket)) return false;
+      const [oldest] = idle;
       if (oldest !== undefined && idle.size >= MAX_IDLE_CONNECTIONS) oldest.destroy();
-      idle.set(socket, socket.bytesRead);
+      idle.add(socket);
       return true;
     };
     agent.reuseSocket = (socket, request) => {
-      // What came while nothing was asked would be taken for the next request's response.
-      if (socket instanceof Socket && idle.get(socket) !== socket.bytesRead) socket.destroy();
       idle.delete(socket);
       reuse(socket, request);
     };
@@ -74,8 +72,8 @@ export function createConnections(allowedNetworks: readonly Network[]): Connecti
       agent: secure ? https : http,
       host,
       port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-      // From the URL, not from a Host header that the user may have given. Addresses have no server name.
-      ...(secure && { servername: isIP(host) === 0 ? host : '' }),
+      // From the URL, not from a Host header that the user may have given. Addresses have none.
+      ...(secure && { servername: isIP(host) === 0 ? host.replace(/\.$/, '') : '' }),
     };
   }
 

@@ -12,7 +12,7 @@ export interface Job {
   signal: AbortSignal;
   /**
    * Called before the first request to another host (a redirect): gives back the slot held and waits for one of the
-   * target's. May throw; the attempt then rejects with the same error.
+   * target's, no longer than until `signal` is aborted. May throw; the attempt then rejects with the same error.
    */
   enterHost: (host: string) => Promise<void>;
 }

@@ -70,7 +70,7 @@ export function createObjectWriter(
   /** Called with `room` full. Waits for a reservation only while every byte so far is with the store or in the allowance. */
   async function makeRoom(): Promise<void> {
     const left = limitBytes - sent - used;
-    if (false) throw new RangeError('more bytes than the announced limit');
+    if (left <= 0) throw new RangeError('more bytes than the announced limit');
     if (used === 0 && sent === 0) {
       room = plainMemory(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
     } else if (sent === 0 && used < partBytes) {

@@ -2,7 +2,8 @@
  * A place for objects: an S3 bucket or a folder of plain files.
  *
  * Bodies are Buffers, never streams: a source that fails in the middle of a stream would fail inside the store's
- * client, where neither side can clean up. What is too large for one Buffer is written in parts.
+ * client, where neither side can clean up. What is too large for one Buffer is written in parts. Once a call has
+ * settled, whichever way, its body is the caller's again and may be overwritten: a store must be done with it by then.
  *
  * Keys are relative, `/` separates segments, no segment is empty, `.` or `..`. An object becomes visible whole or
  * not at all; the last write to a key wins. Reads see every write that was answered before.

@@ -1,0 +1,357 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { setDefaultCACertificates, getCACertificates } from 'node:tls';
+import fc from 'fast-check';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createConnections } from '../../../core/download/connections.ts';
+import type { Resolver } from '../../../core/download/host-addresses.ts';
+import { startBlackHole } from '../../helpers/black-hole.ts';
+import { EXPIRED, SELF_SIGNED, TEST_AUTHORITY, VALID } from '../../helpers/certificates.ts';
+import { watchClientSockets } from '../../helpers/client-sockets.ts';
+import { createDownloadRig, jobFor } from '../../helpers/download.ts';
+import { file, hangUp, inTurn, raw, status } from '../../helpers/origin-answers.ts';
+import { startOrigin } from '../../helpers/origin.ts';
+import { until } from '../../helpers/until.ts';
+
+const at = (...addresses: string[]): Resolver => {
+  return () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
+};
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+const failing = (code: string): Resolver => {
+  return () => Promise.reject(Object.assign(new Error(`getaddrinfo ${code}`), { code }));
+};
+
+/** A server that accepts connections and says nothing. */
+async function startSilence(): Promise<number> {
+  const server = createServer((socket) => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('names', () => {
+  test.each([
+    ['ENOTFOUND', 'UNKNOWN_HOST'],
+    ['EAI_AGAIN', 'DNS_FAILED'],
+    ['ETIMEOUT', 'DNS_FAILED'],
+    ['ESERVFAIL', 'DNS_FAILED'],
+  ])('a look-up that fails with %s is %s', async (error, code) => {
+    const rig = createDownloadRig({ resolve: failing(error) });
+    await expect(rig.download(jobFor('http://source.test/'))).rejects.toMatchObject({ name: 'DownloadError', code });
+  });
+
+  test('a resolver that never answers fails the attempt when the time to connect is over', async () => {
+    const rig = createDownloadRig({ resolve: () => new Promise(() => undefined) });
+    const download = rig.download(jobFor('http://source.test/'));
+    await Promise.all([
+      expect(download).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' }),
+      until(() => rig.clock.pending() === 1).then(() => rig.clock.advance(10_000)),
+    ]);
+    expect(rig.clock.pending()).toBe(0);
+  });
+
+  test('a host is looked up once a minute, however many of its files are downloaded at once', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    let lookUps = 0;
+    const resolve: Resolver = (name) => {
+      lookUps++;
+      return at('127.0.0.1')(name);
+    };
+    const rig = createDownloadRig({ resolve });
+    const downloadAll = () =>
+      Promise.all(Array.from({ length: 20 }, () => rig.download(jobFor(origin.url('/a', 'source.test')))));
+    await downloadAll();
+    await rig.clock.advance(59_000);
+    await downloadAll();
+    expect(lookUps).toBe(1);
+    await rig.clock.advance(2000);
+    await downloadAll();
+    expect(lookUps).toBe(2);
+  });
+
+  test('a failure that may pass is not remembered', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    let answer = failing('EAI_AGAIN');
+    const rig = createDownloadRig({ resolve: (name) => answer(name) });
+    const job = jobFor(origin.url('/a', 'source.test'));
+    await expect(rig.download(job)).rejects.toMatchObject({ code: 'DNS_FAILED' });
+    answer = at('127.0.0.1');
+    await expect(rig.download(job)).resolves.toMatchObject({ state: 'done' });
+  });
+});
+
+describe('connections', () => {
+  test('a refused connection is a failure of the host', async () => {
+    const rig = createDownloadRig();
+    const download = rig.download(jobFor(`http://127.0.0.1:${await freePort()}/`));
+    await expect(download).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+  });
+
+  test('where one address of a host refuses, the next one is tried', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const rig = createDownloadRig({ allowedNetworks: LOOPBACK, resolve: at('::1', '127.0.0.1') });
+    const stored = await rig.download(jobFor(origin.url('/a', 'source.test')));
+    expect(stored).toMatchObject({ state: 'done', bytes: 1 });
+  });
+
+  test('a host at which every address refuses is a failure of the host', async () => {
+    const rig = createDownloadRig({ allowedNetworks: LOOPBACK, resolve: at('::1', '127.0.0.1') });
+    const download = rig.download(jobFor(`http://source.test:${await freePort()}/`));
+    await expect(download).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+  });
+
+  test('a host that answers no attempt to connect fails when the time to connect is over', async () => {
+    const sockets = watchClientSockets();
+    const port = await startBlackHole();
+    const rig = createDownloadRig();
+    const download = rig.download(jobFor(`http://127.0.0.1:${port}/`));
+    const opened = sockets.length;
+    await Promise.all([
+      expect(download).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' }),
+      until(() => sockets.length > opened).then(() => rig.clock.advance(10_000)),
+    ]);
+    expect(sockets.every((socket, i) => i < opened || socket.destroyed)).toBe(true);
+    expect(rig.clock.pending()).toBe(0);
+  });
+
+  test('a TLS handshake that stalls fails when the time to connect is over', async () => {
+    const port = await startSilence();
+    const sockets = watchClientSockets();
+    const rig = createDownloadRig();
+    const download = rig.download(jobFor(`https://127.0.0.1:${port}/`));
+    await Promise.all([
+      expect(download).rejects.toMatchObject({ code: 'CONNECT_TIMEOUT' }),
+      until(() => sockets[0]?.connecting === false).then(() => rig.clock.advance(10_000)),
+    ]);
+  });
+
+  test('files of one host share a connection; closing the downloader closes it', async () => {
+    const origin = await startOrigin({ '/a': file('a'), '/b': file('b'), '/404': status(404) });
+    const rig = createDownloadRig();
+    await rig.download(jobFor(origin.url('/a')));
+    await expect(rig.download(jobFor(origin.url('/404')))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await rig.download(jobFor(origin.url('/b')));
+    expect(origin.connections).toBe(1);
+    await rig.close();
+    await until(() => origin.openConnections === 0);
+  });
+
+  test('of a great many hosts, only some connections are kept', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const rig = createDownloadRig();
+    for (let host = 0; host < 80; host++) await rig.download(jobFor(origin.url('/a', `host-${host}.test`)));
+    await until(() => origin.openConnections === 64);
+    await rig.download(jobFor(origin.url('/a', 'host-79.test')));
+    expect(origin.connections).toBe(80); // those used last were kept
+  });
+
+  test('a kept connection that turns out to be closed is replaced by a new one at once', async () => {
+    const origin = await startOrigin({ '/a': inTurn(file('first'), hangUp, file('second')) });
+    const rig = createDownloadRig();
+    await rig.download(jobFor(origin.url('/a')));
+    expect(await rig.download(jobFor(origin.url('/a')))).toMatchObject({ state: 'done', bytes: 6 });
+    expect(origin.requests.map(({ connection }) => connection)).toEqual([1, 1, 2]);
+  });
+
+  test('where one kept connection is closed, the others to that host are not tried', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const rig = createDownloadRig();
+    const download = () => rig.download(jobFor(origin.url('/a')));
+    await Promise.all([download(), download(), download()]);
+    expect(origin.connections).toBe(3);
+    origin.on('/a', (visit) => (visit.earlier === 3 ? hangUp : file('again'))(visit));
+    expect(await download()).toMatchObject({ state: 'done', bytes: 5 });
+    expect(origin.requests).toHaveLength(5);
+    expect(origin.requests[4]?.connection).toBe(4);
+  });
+
+  test('a new connection that breaks before the response is lost, and not replaced', async () => {
+    const origin = await startOrigin({ '/a': file('a'), '/b': hangUp });
+    const rig = createDownloadRig();
+    await expect(rig.download(jobFor(origin.url('/b')))).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(origin.requests).toHaveLength(1);
+    await rig.download(jobFor(origin.url('/a')));
+    await expect(rig.download(jobFor(origin.url('/b')))).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(origin.requests).toHaveLength(4); // the kept connection, and one new one
+  });
+
+  test('what a source sends between two requests is not taken for the second response', async () => {
+    const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged';
+    const origin = await startOrigin();
+    const sockets = watchClientSockets();
+    const rig = createDownloadRig();
+    const visited = Promise.withResolvers<() => void>();
+    origin.on('/a', (visit) => {
+      visit.response.end('first');
+      visited.resolve(() => void visit.socket.write(forged));
+    });
+    origin.on('/b', file('second'));
+    await rig.download(jobFor(origin.url('/a')));
+    const received = sockets[0]?.bytesRead ?? NaN;
+    (await visited.promise)();
+    await until(() => sockets[0]?.bytesRead === received + forged.length);
+    await rig.download(jobFor(origin.url('/b')));
+    expect(rig.store.objects.get('files/a')?.body.toString()).toBe('second');
+  });
+
+  test.each([
+    ['another protocol', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['bad bytes in a header', 'HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n'],
+    ['headers beyond the limit', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`],
+  ])('%s instead of a response is a bad response', async (_, bytes) => {
+    const origin = await startOrigin({ '/a': raw(bytes) });
+    const rig = createDownloadRig();
+    await expect(rig.download(jobFor(origin.url('/a')))).rejects.toMatchObject({ code: 'BAD_RESPONSE' });
+    await until(() => origin.openConnections === 0);
+  });
+});
+
+describe('TLS', () => {
+  const trusted = getCACertificates('default');
+  setDefaultCACertificates([...trusted, TEST_AUTHORITY]);
+
+  test('a file is downloaded from a host that proves its identity', async () => {
+    const origin = await startOrigin({ '/a': file('secret') }, { tls: VALID });
+    const rig = createDownloadRig();
+    for (let i = 0; i < 2; i++) {
+      expect(await rig.download(jobFor(origin.url('/a', 'source.test')))).toMatchObject({ state: 'done', bytes: 6 });
+    }
+    expect(origin.connections).toBe(1);
+  });
+
+  test('the dot at the end of a full name is no part of the identity', async () => {
+    const origin = await startOrigin({ '/a': file('a') }, { tls: VALID });
+    const stored = await createDownloadRig().download(jobFor(origin.url('/a', 'source.test.')));
+    expect(stored).toMatchObject({ state: 'done' });
+  });
+
+  test.each([
+    ['has expired', EXPIRED, 'source.test'],
+    ['signed itself', SELF_SIGNED, 'source.test'],
+    ['is for another name', VALID, 'other.test'],
+    ['is for a name where an address was asked for', VALID, '127.0.0.1'],
+  ])('a certificate that %s fails the attempt', async (_, tls, hostname) => {
+    const origin = await startOrigin({ '/a': file('a') }, { tls });
+    const rig = createDownloadRig();
+    const download = rig.download(jobFor(origin.url('/a', hostname)));
+    await expect(download).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    expect(origin.requests).toEqual([]);
+  });
+
+  test('a server without TLS at an https URL fails the attempt', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const rig = createDownloadRig();
+    const download = rig.download(jobFor(`https://source.test:${origin.port}/a`));
+    await expect(download).rejects.toMatchObject({ code: 'TLS_FAILED' });
+  });
+});
+
+describe('addresses that are not public', () => {
+  const blocked = { name: 'DownloadError', code: 'BLOCKED_ADDRESS' };
+
+  test('are refused in every notation, without a connection', async () => {
+    const sockets = watchClientSockets();
+    const rig = createDownloadRig({ allowedNetworks: [] });
+    const octet = fc.nat(255);
+    const special = fc.oneof(
+      fc.tuple(fc.constantFrom(0, 10, 127), octet, octet, octet),
+      fc.tuple(fc.constant(100), fc.integer({ min: 64, max: 127 }), octet, octet),
+      fc.tuple(fc.constant(169), fc.constant(254), octet, octet),
+      fc.tuple(fc.constant(172), fc.integer({ min: 16, max: 31 }), octet, octet),
+      fc.tuple(fc.constant(192), fc.constant(168), octet, octet),
+      fc.tuple(fc.constant(198), fc.constantFrom(18, 19), octet, octet),
+      fc.tuple(fc.integer({ min: 224, max: 255 }), octet, octet, octet),
+    );
+    const hex = (n: number) => n.toString(16);
+    const notations: ((octets: number[]) => string)[] = [
+      (octets) => octets.join('.'),
+      (octets) => `${octets.join('.')}.`,
+      ([a = 0, b = 0, c = 0, d = 0]) => String(((a * 256 + b) * 256 + c) * 256 + d),
+      ([a = 0, b = 0, c = 0, d = 0]) => `0x${hex(((a * 256 + b) * 256 + c) * 256 + d)}`,
+      (octets) => octets.map((n) => `0${n.toString(8)}`).join('.'),
+      (octets) => octets.map((n) => `0x${hex(n)}`).join('.'),
+      ([a = 0, b = 0, c = 0, d = 0]) => `${a}.${b}.${c * 256 + d}`,
+      ([a = 0, b = 0, c = 0, d = 0]) => `[::ffff:${a}.${b}.${c}.${d}]`,
+      ([a = 0, b = 0, c = 0, d = 0]) => `[::ffff:${hex(a * 256 + b)}:${hex(c * 256 + d)}]`,
+      ([a = 0, b = 0, c = 0, d = 0]) => `[::${a}.${b}.${c}.${d}]`,
+      ([a = 0, b = 0, c = 0, d = 0]) => `[64:ff9b::${a}.${b}.${c}.${d}]`,
+      ([a = 0, b = 0, c = 0, d = 0]) => `[2002:${hex(a * 256 + b)}:${hex(c * 256 + d)}::1]`,
+    ];
+    await fc.assert(
+      fc.asyncProperty(special, fc.constantFrom(...notations), async (octets, notation) => {
+        const url = `http://${notation(octets)}:8080/`;
+        await expect(rig.download(jobFor(url)), url).rejects.toMatchObject(blocked);
+      }),
+      { numRuns: 500 },
+    );
+    expect(sockets).toEqual([]);
+  });
+
+  test.each(['[::1]', '[::]', '[fe80::1]', '[fc00::1]', '[fd00:ec2::254]', '[ff02::1]', '[2001:db8::1]', '[4000::1]'])(
+    'are refused in IPv6: %s',
+    async (host) => {
+      const sockets = watchClientSockets();
+      const rig = createDownloadRig({ allowedNetworks: [] });
+      await expect(rig.download(jobFor(`http://${host}/`))).rejects.toMatchObject(blocked);
+      expect(sockets).toEqual([]);
+    },
+  );
+
+  test.each([
+    [['10.0.0.1']],
+    [['93.184.215.14', '10.0.0.1']],
+    [['fe80::1%eth0']],
+    [['2606:4700::1111', '::ffff:127.0.0.1']],
+    [['no address']],
+  ])('are refused as the answer to a name, also as one of several: %j', async (addresses) => {
+    const sockets = watchClientSockets();
+    const rig = createDownloadRig({ allowedNetworks: [], resolve: at(...addresses) });
+    await expect(rig.download(jobFor('http://source.test/'))).rejects.toMatchObject(blocked);
+    expect(sockets).toEqual([]);
+  });
+
+  test('are not reached by a name that changes its address after the check', async () => {
+    const inside = await startOrigin({ '/a': file('internal') }); // at 127.0.0.1, which is not allowed here
+    const sockets = watchClientSockets();
+    const answers = [at('::1'), at('127.0.0.1')];
+    const rig = createDownloadRig({
+      allowedNetworks: ['::1/128'],
+      resolve: (name) => (answers.shift() ?? at('127.0.0.1'))(name),
+    });
+    const job = jobFor(inside.url('/a', 'source.test'));
+    await expect(rig.download(job)).rejects.toMatchObject({ code: 'CONNECT_FAILED' }); // nobody listens there
+    await rig.clock.advance(60_000);
+    await expect(rig.download(job)).rejects.toMatchObject(blocked);
+    expect(sockets).toHaveLength(1);
+    expect(inside.connections).toBe(0);
+  });
+
+  test('are not sent a byte even if a connection to them is made', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const connections = createConnections([]);
+    onTestFinished(() => connections.close());
+    const unchecked = [{ address: '127.0.0.1', family: 4 }];
+    for (const url of [origin.url('/a'), origin.url('/a', 'source.test')]) {
+      const request = connections.request(new URL(url), {}, unchecked);
+      request.end();
+      await expect(once(request, 'response')).rejects.toMatchObject(blocked);
+    }
+    expect(origin.requests).toEqual([]);
+  });
+
+  test('can be allowed by network', async () => {
+    const origin = await startOrigin({ '/a': file('a') });
+    const rig = createDownloadRig({ allowedNetworks: ['127.0.0.0/8', 'fd00::/8'] });
+    expect(await rig.download(jobFor(origin.url('/a')))).toMatchObject({ state: 'done' });
+  });
+});
