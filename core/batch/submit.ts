@@ -38,10 +38,9 @@ export async function submitBatch(service: Service, submission: Submission): Pro
   const options = resolveOptions(submission.options, id, limits);
   const table = collect(submission.items, options);
   const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
-  const hosts = placesOf(shards);
 
   const planned = await persistManifest(service, id, shards, table);
-  if (shards.length > 1) await state.put(hostIndexKey(id), encodeHostIndex(hosts));
+  if (shards.length > 1) await state.put(hostIndexKey(id), encodeHostIndex(placesOf(shards), table.hostCount));
   await state.put(planKey(id), Buffer.from(JSON.stringify(planned)));
   const hasSecrets = Object.keys(submission.headers).length > 0;
   if (hasSecrets) await state.put(secretsKey(id), Buffer.from(JSON.stringify(submission.headers)));
@@ -56,7 +55,7 @@ export async function submitBatch(service: Service, submission: Submission): Pro
     total: table.total,
     duplicates: table.duplicates,
     shardCount: shards.length,
-    hostCount: hosts.length,
+    hostCount: table.hostCount,
     options,
     hasSecrets,
   });
@@ -90,13 +89,15 @@ function collect(items: Iterable<ListItem>, rule: KeyRule): EntryTable {
   return table;
 }
 
-/** Each host once, with the first shard that works it. */
-function placesOf(shards: readonly ShardPlan[]): { host: string; shard: number }[] {
-  const places = new Map<string, number>();
-  shards.forEach(({ segments }, shard) => {
-    for (const { host } of segments) if (!places.has(host)) places.set(host, shard);
-  });
-  return Array.from(places, ([host, shard]) => ({ host, shard }));
+/** Each host once, with the first shard that works it; a host's shards follow each other. */
+function* placesOf(shards: readonly ShardPlan[]): Generator<{ host: string; shard: number }> {
+  let last: string | undefined;
+  for (const [shard, { segments }] of shards.entries()) {
+    for (const { host } of segments) {
+      if (host !== last) yield { host, shard };
+      last = host;
+    }
+  }
 }
 
 async function persistManifest(

@@ -1,4 +1,5 @@
 import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_LOST_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
+import { batchOfSecrets, SECRETS_PREFIX } from '../model/layout.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
 import { closeBatch } from './close.ts';
 import { endCancelled } from './control.ts';
@@ -84,9 +85,14 @@ function timeOf(batchId: string): number {
 /**
  * For a host whose workers all died with it, and whose queue is its own: frees their shards at once, without counting
  * crashes, brings planning on, and sends every shard a ticket. One batch's trouble does not keep it from the others.
+ * Secrets of submissions that died before there was a batch go.
  */
 export async function recoverAfterRestart(service: Service): Promise<void> {
   await eachOpen(service, 'recovery failed', (batchId) => recoverBatch(service, batchId));
+  for await (const key of service.state.list(SECRETS_PREFIX)) {
+    const batch = await service.ledger.getBatch(batchOfSecrets(key));
+    if (!batch) await service.state.delete(key);
+  }
 }
 
 async function recoverBatch(service: Service, batchId: string): Promise<void> {

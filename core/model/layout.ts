@@ -11,7 +11,9 @@ export const planKey = (batchId: string) => `batches/${batchId}/plan.json`;
 export const summaryKey = (batchId: string) => `batches/${batchId}/summary.json`;
 export const failedListKey = (batchId: string) => `batches/${batchId}/failed.jsonl`;
 /** The batch's request headers, gone when it closes. */
-export const secretsKey = (batchId: string) => `secrets/${batchId}.json`;
+export const secretsKey = (batchId: string) => `${SECRETS_PREFIX}${batchId}.json`;
+export const SECRETS_PREFIX = 'secrets/';
+export const batchOfSecrets = (key: string) => key.slice(SECRETS_PREFIX.length, -'.json'.length);
 
 export const resultsPrefix = (batchId: string, shard: number) => `batches/${batchId}/results/${digits(shard, 5)}/`;
 

@@ -6,12 +6,6 @@ const NONE = -1;
 const BLOCK_BYTES = 1024 * 1024;
 const FIRST_CAPACITY = 1024;
 
-interface HostList {
-  entries: number;
-  first: number;
-  last: number;
-}
-
 /**
  * The entries of a batch while it is planned: lines of the manifest in large blocks, with a few numbers for each. An
  * entry costs its line and about 30 bytes, so that a million of them fit into a small function.
@@ -20,6 +14,7 @@ export interface EntryTable {
   readonly total: number;
   readonly duplicates: number;
   readonly hosts: Iterable<HostCount>;
+  readonly hostCount: number;
   /**
    * Adds an entry; one with the URL and key of an earlier one is counted as a duplicate only. If its key is that of
    * another URL it is not added, and the line of the other is answered.
@@ -30,7 +25,11 @@ export interface EntryTable {
 }
 
 export function createEntryTable(): EntryTable {
-  const hosts = new Map<string, HostList>();
+  /** Hosts are numbered from 0, too; what is kept of each is kept by number. */
+  const hosts = new Map<string, number>();
+  const entriesOf: number[] = [];
+  const firstOf: number[] = [];
+  const lastOf: number[] = [];
   const blocks: Buffer[] = [];
   let filled = BLOCK_BYTES;
   let total = 0;
@@ -50,14 +49,16 @@ export function createEntryTable(): EntryTable {
     return block.subarray(from, block.indexOf(0x0a, from) + 1);
   }
 
-  function store(text: Buffer): [block: number, offset: number] {
-    if (filled + text.length > (blocks.at(-1)?.length ?? 0)) {
-      blocks.push(Buffer.allocUnsafe(Math.max(BLOCK_BYTES, text.length)));
+  function store(text: string): [block: number, offset: number] {
+    const mostBytes = 3 * text.length;
+    let block = blocks.at(-1);
+    if (!block || filled + mostBytes > block.length) {
+      block = Buffer.allocUnsafe(Math.max(BLOCK_BYTES, mostBytes));
+      blocks.push(block);
       filled = 0;
     }
     const offset = filled;
-    text.copy(blocks[blocks.length - 1] ?? text, offset);
-    filled += text.length;
+    filled += block.write(text, offset);
     return [blocks.length - 1, offset];
   }
 
@@ -97,25 +98,31 @@ export function createEntryTable(): EntryTable {
     const number = total++;
     slots[slot] = number;
     hashOf[number] = hash;
-    [blockOf[number], offsetOf[number]] = store(encodeEntry(entry));
+    [blockOf[number], offsetOf[number]] = store(`${JSON.stringify(entry)}\n`);
     nextOf[number] = NONE;
-
-    const name = hostOf(entry.url);
-    const host = hosts.get(name);
-    if (host) {
-      nextOf[host.last] = number;
-      host.last = number;
-      host.entries += 1;
-    } else {
-      hosts.set(name, { entries: 1, first: number, last: number });
-    }
+    append(hostOf(entry.url), number);
     return undefined;
   }
 
-  function* lines(name: string): Generator<Buffer, undefined> {
-    for (let number = hosts.get(name)?.first ?? NONE; number !== NONE; number = nextOf[number] ?? NONE) {
-      yield line(number);
+  /** Puts an entry behind the others of its host. */
+  function append(name: string, number: number): void {
+    const host = hosts.get(name);
+    if (host === undefined) {
+      // A copy, since a slice would keep the whole URL in memory.
+      hosts.set(Buffer.from(name).toString(), hosts.size);
+      entriesOf.push(1);
+      firstOf.push(number);
+      lastOf.push(number);
+    } else {
+      nextOf[lastOf[host] ?? NONE] = number;
+      lastOf[host] = number;
+      entriesOf[host] = (entriesOf[host] ?? 0) + 1;
     }
+  }
+
+  function* lines(name: string): Generator<Buffer, undefined> {
+    const first = firstOf[hosts.get(name) ?? NONE] ?? NONE;
+    for (let number = first; number !== NONE; number = nextOf[number] ?? NONE) yield line(number);
   }
 
   return {
@@ -125,19 +132,17 @@ export function createEntryTable(): EntryTable {
     get duplicates() {
       return duplicates;
     },
+    get hostCount() {
+      return hosts.size;
+    },
     hosts: {
       *[Symbol.iterator]() {
-        for (const [host, { entries }] of hosts) yield { host, entries };
+        for (const [host, number] of hosts) yield { host, entries: entriesOf[number] ?? 0 };
       },
     },
     add,
     lines,
   };
-}
-
-/** An entry's line of the manifest. */
-function encodeEntry(entry: Entry): Buffer {
-  return Buffer.from(`${JSON.stringify(entry)}\n`);
 }
 
 /** FNV-1a. */

@@ -15,17 +15,19 @@ function hashHost(host: string): Buffer {
   return Buffer.from(hash('sha256', host).slice(0, 2 * HASH_BYTES), 'hex');
 }
 
-/** The index's bytes for hosts, each named once, and their shards. */
-export function encodeHostIndex(hosts: readonly { host: string; shard: number }[]): Buffer {
-  const records = Buffer.alloc(hosts.length * RECORD_BYTES);
-  hosts.forEach(({ host, shard }, i) => {
-    hashHost(host).copy(records, i * RECORD_BYTES);
-    records.writeUInt32BE(shard, i * RECORD_BYTES + HASH_BYTES);
-  });
+/** The index's bytes for `count` hosts, each named once, and their shards. */
+export function encodeHostIndex(hosts: Iterable<{ host: string; shard: number }>, count: number): Buffer {
+  const records = Buffer.alloc(count * RECORD_BYTES);
   const at = (i: number) => i * RECORD_BYTES;
+  let next = 0;
+  for (const { host, shard } of hosts) {
+    hashHost(host).copy(records, at(next));
+    records.writeUInt32BE(shard, at(next) + HASH_BYTES);
+    next += 1;
+  }
   // Comparing numbers first is many times faster, and mostly enough.
-  const leading = Float64Array.from(hosts.keys(), (i) => records.readUIntBE(at(i), 6));
-  const order = Uint32Array.from(hosts.keys()).sort(
+  const leading = Float64Array.from({ length: count }, (_, i) => records.readUIntBE(at(i), 6));
+  const order = Uint32Array.from(leading.keys()).sort(
     (a, b) => (leading[a] ?? 0) - (leading[b] ?? 0) || records.compare(records, at(b), at(b + 1), at(a), at(a + 1)),
   );
   const sorted = Buffer.alloc(records.length);

@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
 import { MAX_DEFAULT_KEY_BYTES, MAX_KEY_BYTES, MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
 
-const HASH_DIGITS = 10;
+/** 64 bits: ten million URLs that share their path share no hash but once in 300,000 lists. */
+const HASH_DIGITS = 16;
 /** Control characters, and what file systems or shells take for something else. */
 const UNSAFE = /[\p{Cc}\p{Cs}\\:*?"<>|/]/gu;
+/** What most segments are, and what needs no change. */
+const PLAIN = /^[\w~-][\w.~-]*$/;
 const EXTENSION = /^(.+)(\.[A-Za-z0-9]{1,10})$/s;
 
 /** The parts that a key can be made of, each safe as part of a key. */
@@ -47,7 +50,7 @@ function takeApart(url: URL): { parts: KeyParts; exact: boolean } {
   return { parts: { host, path: [...folders, name.text].join('/'), name: name.text, stem, ext }, exact };
 }
 
-/** Ten hex digits of SHA-256(URL). */
+/** The first digits of SHA-256(URL), in hex. */
 function hashOf(url: URL): string {
   return hash('sha256', url.href).slice(0, HASH_DIGITS);
 }
@@ -68,6 +71,7 @@ function readable(segment: string): { text: string; same: boolean } {
 }
 
 function safeSegment(text: string): string {
+  if (PLAIN.test(text)) return text;
   const safe = text.normalize('NFC').replace(UNSAFE, '_');
   return /^\.*$/.test(safe) ? safe.replaceAll('.', '_') : safe;
 }
@@ -102,8 +106,12 @@ export function defaultKey(url: URL): string {
 }
 
 function fits(key: string): boolean {
-  if (Buffer.byteLength(key) > MAX_DEFAULT_KEY_BYTES) return false;
-  return key.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_KEY_SEGMENT_BYTES);
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= MAX_KEY_SEGMENT_BYTES) return true;
+  return (
+    bytes <= MAX_DEFAULT_KEY_BYTES &&
+    key.split('/').every((segment) => Buffer.byteLength(segment) <= MAX_KEY_SEGMENT_BYTES)
+  );
 }
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
@@ -111,6 +119,7 @@ const PLACEHOLDERS = ['host', 'path', 'name', 'stem', 'ext', 'index', 'hash'] as
 
 /** What is wrong with a key template; `undefined` if nothing is. */
 export function templateProblem(template: string): string | undefined {
+  if (Buffer.byteLength(template) > MAX_KEY_BYTES) return `has more than ${MAX_KEY_BYTES} bytes`;
   for (const [whole, name] of template.matchAll(PLACEHOLDER)) {
     if (!PLACEHOLDERS.some((known) => known === name)) {
       return `${whole} is not known; use ${PLACEHOLDERS.map((known) => `{${known}}`).join(' ')}`;

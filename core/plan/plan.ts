@@ -48,10 +48,10 @@ export function plan(hosts: Iterable<HostCount>, limits: PlanLimits): ShardPlan[
   const large = all.filter((host) => host.entries >= fairShare);
   const small = all.filter((host) => host.entries < fairShare);
   const own = large.flatMap((host) => splitHost(host, fairShare, limits));
-  return [...own, ...packHosts(small, fairShare, limits.maxShards - own.length, limits)];
+  return [...own, ...packHosts(small, fairShare, limits)];
 }
 
-/** Shards of one host's own; rounding down keeps them, and a shard for the rest, within `maxShards`. */
+/** Shards of one host's own. Rounding down leaves the small hosts as many of `maxShards` as they have fair shares. */
 function splitHost({ host, entries }: HostCount, fairShare: number, limits: PlanLimits): ShardPlan[] {
   const { connectionsPerHost, connectionsPerShard } = limits;
   const count = Math.min(Math.ceil(connectionsPerHost / connectionsPerShard), Math.floor(entries / fairShare));
@@ -64,14 +64,13 @@ function splitHost({ host, entries }: HostCount, fairShare: number, limits: Plan
   }));
 }
 
-/** Packs whole hosts into at most `room` shards; two of these differ by no more than the largest host. */
-function packHosts(hosts: HostCount[], fairShare: number, room: number, limits: PlanLimits): ShardPlan[] {
+/** Packs whole hosts into shards; two of these differ by no more than the largest host. */
+function packHosts(hosts: HostCount[], fairShare: number, limits: PlanLimits): ShardPlan[] {
   if (hosts.length === 0) return [];
   const useful = ({ entries }: HostCount) => Math.min(entries, limits.connectionsPerHost);
   const entries = hosts.reduce((sum, host) => sum + host.entries, 0);
   const connections = hosts.reduce((sum, host) => sum + useful(host), 0);
   const count = Math.min(
-    room,
     hosts.length,
     Math.ceil(entries / fairShare),
     Math.ceil(connections / limits.connectionsPerMixedShard),

@@ -62,6 +62,8 @@ export interface Part {
   number: number;
   etag: string;
   bytes: number;
+  /** What the store checks the part by once more when the upload is completed, if it does. */
+  checksum?: string | undefined;
 }
 
 export interface ObjectInfo extends ObjectHeaders {

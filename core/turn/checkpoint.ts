@@ -127,7 +127,9 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     const seconds = Math.max(1, at - rateFrom) / 1000;
     rateFrom = at;
     const bytes = outcomes.reduce((sum, outcome) => sum + (outcome.bytes ?? 0), 0);
-    return { filesPerSecond: outcomes.length / seconds, bytesPerSecond: bytes / seconds, at };
+    // Rounded: a record has at most 1 KB.
+    const filesPerSecond = Math.round((100 * outcomes.length) / seconds) / 100;
+    return { filesPerSecond, bytesPerSecond: Math.round(bytes / seconds), at };
   }
 
   return {

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FAILURES, type FailureCode } from '../../../core/model/failure.ts';
+import { waitingKey } from '../../../core/model/layout.ts';
+import { noCounts, pendingOf, sumCounts, type Counts, type ShardRecord } from '../../../core/model/records.ts';
+import { shardRecord } from '../../contract/records.ts';
+
+const CODES = Object.keys(FAILURES) as FailureCode[];
+
+const count = fc.nat(1_000_000);
+const counts = fc.record<Counts>({
+  done: count,
+  failed: count,
+  skipped: count,
+  cancelled: count,
+  bytes: count,
+  failures: fc.dictionary(fc.constantFrom(...CODES), count),
+});
+
+describe('sums of counts', () => {
+  test('do not depend on how the counts were dealt out', () => {
+    fc.assert(
+      fc.property(fc.array(counts), fc.array(counts), (some, others) => {
+        expect(sumCounts([sumCounts(some), sumCounts(others)])).toEqual(sumCounts([...others, ...some]));
+      }),
+    );
+  });
+
+  test('of nothing are nothing, and leave what they add as it is', () => {
+    expect(sumCounts([])).toEqual(noCounts());
+    const one = { ...noCounts(), failures: { NOT_FOUND: 1 } };
+    sumCounts([one, one]);
+    expect(one.failures).toEqual({ NOT_FOUND: 1 });
+  });
+});
+
+test('what has no outcome is pending', () => {
+  expect(pendingOf(shardRecord('b', 0, { total: 20, done: 1, failed: 2, skipped: 3, cancelled: 4 }))).toBe(10);
+});
+
+/** A shard with every field there is, of ten million entries and 100 TiB. */
+function largestShard(codes: readonly FailureCode[]): ShardRecord {
+  const id = '019b5c6e-8f00-7abc-8def-0123456789ab';
+  const time = Date.UTC(2030, 0, 1);
+  return {
+    batchId: id,
+    shard: 999,
+    rev: 123_456,
+    from: 1_400_000_000,
+    to: 1_500_000_000,
+    total: 9_999_999,
+    hosts: 123_456,
+    connections: 64,
+    connectionsPerHost: 256,
+    done: 1_999_999,
+    failed: 1_999_999,
+    skipped: 1_999_999,
+    cancelled: 1_999_999,
+    bytes: 100 * 1024 ** 4,
+    failures: Object.fromEntries(codes.map((code) => [code, 199_999])),
+    cursor: 1_450_000_000,
+    retrying: 10_000,
+    seq: 123_456,
+    epoch: 12_345,
+    owner: { ticket: id, turn: id },
+    leaseUntil: time,
+    wakeAt: time,
+    ticketed: false,
+    sweptAt: time,
+    waiting: waitingKey(id, 999, 123_456, 12_345, 99),
+    crashes: 10,
+    abroad: true,
+    rate: { filesPerSecond: 123.456_789_012_345_67, bytesPerSecond: 123_456_789.123_456_78, at: time },
+    finishedAt: time,
+  };
+}
+
+const size = (record: ShardRecord) => Buffer.byteLength(JSON.stringify(record));
+
+test('a shard record does not grow with its entries: a kilobyte, unless they fail in more than eight ways', () => {
+  const longest = CODES.toSorted((a, b) => b.length - a.length);
+  expect(size(largestShard([]))).toBeLessThanOrEqual(800);
+  expect(size(largestShard(longest.slice(0, 8)))).toBeLessThanOrEqual(1024);
+  expect(size(largestShard(CODES))).toBeLessThanOrEqual(1536);
+});
