@@ -23,6 +23,9 @@ async function main(): Promise<void> {
 }
 
 async function serve(flags: Flags): Promise<void> {
+  // Read at the first use, which is yet to come. Look-ups block a thread each: with Node's four a few dead name servers
+  // would hold up every file that is written.
+  process.env.UV_THREADPOOL_SIZE ??= '64';
   const log = createLog(process.stderr, Date.now);
   const starting = startEmbedded({ ...flags, log });
   stopOnSignal(starting);

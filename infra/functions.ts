@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, LoggingFormat, RecursiveLoop, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction, OutputFormat, type NodejsFunctionProps } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+
+/** Memory that comes with one whole vCPU, in MB. */
+const ONE_VCPU_MB = 1769;
+/** Memory for what mostly waits, in MB: a thousand records of 1 KB, and a third of a vCPU. */
+const LIGHT_MB = 512;
+
+/** The longest there is: a file that is under way when the turn's budget is spent can still be finished. */
+export const WORKER_TIME_LIMIT = Duration.minutes(15);
+
+/** What each function takes, and why. */
+const FUNCTIONS = {
+  api: {
+    description: 'Begins and ends batches',
+    // Planning a list is all CPU.
+    memorySize: ONE_VCPU_MB,
+    // The caller is answered within 30 s or not at all; what was begun by then is still brought to its end.
+    timeout: Duration.minutes(2),
+  },
+  status: {
+    description: 'Answers how batches are doing',
+    memorySize: LIGHT_MB,
+    // API Gateway waits no longer.
+    timeout: Duration.seconds(30),
+  },
+  planner: {
+    description: 'Brings a planned batch to its start',
+    memorySize: LIGHT_MB,
+    // A thousand records take seconds; planning that is not over after 15 minutes is taken for dead.
+    timeout: Duration.minutes(5),
+  },
+  worker: {
+    description: 'Takes turns at shards',
+    memorySize: ONE_VCPU_MB,
+    timeout: WORKER_TIME_LIMIT,
+    // Shards that waited for the others wake each other one after the other, each by a ticket: a chain of as many
+    // hops as a batch has shards, and no longer. Lambda would take it for a loop after 16.
+    recursiveLoop: RecursiveLoop.ALLOW,
+    // Look-ups block a thread each: with Node's four a few dead name servers would hold up all 64 downloads.
+    environment: { UV_THREADPOOL_SIZE: '64' },
+  },
+  sweeper: {
+    description: 'Looks after open batches',
+    memorySize: LIGHT_MB,
+    // The longest there is: it repeats what others did not finish, from the start. Sweeps may overlap.
+    timeout: Duration.minutes(15),
+    // The next one comes in a minute.
+    retryAttempts: 0,
+  },
+} satisfies Record<string, NodejsFunctionProps>;
+
+export type FunctionName = keyof typeof FUNCTIONS;
+
+/** A function with a role and a log of its own. It may write its log and nothing else. */
+export function createFunction(scope: Construct, name: FunctionName, config: Record<string, string>): NodejsFunction {
+  const props: NodejsFunctionProps = FUNCTIONS[name];
+  const id = name.charAt(0).toUpperCase() + name.slice(1);
+  const logGroup = new LogGroup(scope, `${id}Log`, {
+    retention: RetentionDays.ONE_MONTH,
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  logGroup.grantWrite(role);
+
+  return new NodejsFunction(scope, id, {
+    ...props,
+    entry: fileURLToPath(new URL(`../lambdas/${name}.ts`, import.meta.url)),
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    environment: { ...config, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+    role,
+    logGroup,
+    loggingFormat: LoggingFormat.JSON,
+    bundling: {
+      format: OutputFormat.ESM,
+      mainFields: ['module', 'main'],
+      bundleAwsSDK: true,
+      minify: true,
+      sourceMap: true,
+      sourcesContent: false,
+    },
+  });
+}

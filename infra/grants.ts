@@ -1,0 +1,63 @@
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket, IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { FunctionName } from './functions.ts';
+
+/** A bucket that may be the user's own. */
+export type FilesBucket = Pick<IBucket, 'bucketName' | 'bucketArn' | 'arnForObjects'>;
+
+export interface Stores {
+  ledger: Table;
+  tickets: Queue;
+  state: Bucket;
+  files: FilesBucket;
+  /** What every key in `files` begins with. */
+  filesPrefix: string;
+}
+
+/** Gives each function the actions that it uses, on what it uses them. */
+export function grantStores(functions: Record<FunctionName, IFunction>, stores: Stores): void {
+  const { ledger, tickets, state, files, filesPrefix } = stores;
+  const { api, status, planner, worker, sweeper } = functions;
+
+  const allow = (grantees: IFunction[], actions: string[], resources: string[], conditions = {}) => {
+    for (const grantee of grantees) grantee.addToRolePolicy(new PolicyStatement({ actions, resources, conditions }));
+  };
+  /** Without it S3 answers 403 for what is not there. */
+  const list = (grantees: IFunction[], bucket: FilesBucket, prefix: string) => {
+    allow(grantees, ['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': `${prefix}*` } });
+  };
+  const readers = [api, status, planner, worker, sweeper];
+  const writers = [api, planner, worker, sweeper];
+  /** Whoever may finish a batch. */
+  const closers = [api, worker, sweeper];
+
+  allow(readers, ['dynamodb:GetItem', 'dynamodb:Query'], [ledger.tableArn]);
+  allow(writers, ['dynamodb:PutItem'], [ledger.tableArn]);
+  allow(closers, ['dynamodb:DeleteItem'], [ledger.tableArn]);
+
+  allow(writers, ['sqs:SendMessage'], [tickets.queueArn]);
+  allow([worker], ['sqs:ChangeMessageVisibility'], [tickets.queueArn]);
+  // For Lambda, which receives in the worker's name.
+  allow([worker], ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], [tickets.queueArn]);
+  allow([sweeper], ['sqs:GetQueueAttributes'], [tickets.queueArn]);
+
+  const batches = state.arnForObjects('batches/*');
+  const secrets = state.arnForObjects('secrets/*');
+  allow(readers, ['s3:GetObject'], [batches]);
+  list(readers, state, 'batches/');
+  allow(closers, ['s3:PutObject', 's3:AbortMultipartUpload'], [batches]);
+  allow([api], ['s3:PutObject'], [secrets]);
+  allow([worker], ['s3:GetObject'], [secrets]);
+  allow(closers, ['s3:DeleteObject'], [secrets]);
+  allow([worker], ['s3:DeleteObject'], [state.arnForObjects('batches/*/waiting/*')]);
+
+  allow(
+    [worker],
+    ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
+    [files.arnForObjects(`${filesPrefix}*`)],
+  );
+  list([worker], files, filesPrefix);
+}

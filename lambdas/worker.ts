@@ -1,0 +1,77 @@
+import { lookup } from 'node:dns/promises';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+// Not `{ z }`, which brings 400 KB of messages in all languages into the bundle.
+import * as z from 'zod';
+import { createByteBudget } from '../core/download/byte-budget.ts';
+import { createDownloader } from '../core/download/create-downloader.ts';
+import type { Delivery, Ticket } from '../core/ports/tickets.ts';
+import { runTurn, type TurnDeps } from '../core/turn/turn.ts';
+import { entryPoint } from './environment.ts';
+import type { Log } from './log.ts';
+
+/**
+ * Memory for the bodies of all downloads: each of a shard's 16 connections to one host can have a part of 8 MiB
+ * filling and two on their way to the store. With what TLS copies of those the process takes 750 MB of its 1,769.
+ */
+const BUDGET_BYTES = 16 * 3 * 8 * 1024 ** 2;
+
+type RemainingTime = Pick<Context, 'getRemainingTimeInMillis'>;
+
+/**
+ * Takes a turn for each ticket of an SQS event; those to be delivered again are reported as failed. It never throws:
+ * the queue's poller would slow down for what is no fault of the queue.
+ */
+export function createWorkerHandler(deps: TurnDeps, log: Log) {
+  const stop = new AbortController().signal; // Lambda gives no notice before it ends an instance
+
+  /** Whether the ticket is to come again. */
+  async function takeTurn(record: SQSRecord, deadline: number): Promise<boolean> {
+    const delivery = toDelivery(record);
+    if (!delivery) {
+      // Sent by somebody else; it would come back for ever.
+      log.warn('a message that is no ticket was dropped', { messageId: record.messageId });
+      return false;
+    }
+    try {
+      return (await runTurn(deps, delivery, { deadline, stop })) === 'keep';
+    } catch (error) {
+      log.error('a turn failed', error, delivery.ticket);
+      return true;
+    }
+  }
+
+  return async ({ Records }: SQSEvent, context: RemainingTime): Promise<SQSBatchResponse> => {
+    const deadline = deps.clock.now() + context.getRemainingTimeInMillis();
+    const turns = Records.map(async (record) => ((await takeTurn(record, deadline)) ? [record.messageId] : []));
+    const kept = (await Promise.all(turns)).flat();
+    return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
+  };
+}
+
+const ticketSchema = z.object({ batchId: z.uuid(), shard: z.int().min(0) });
+
+function toDelivery({ messageId, receiptHandle, body, attributes }: SQSRecord): Delivery | undefined {
+  const ticket = parseTicket(body);
+  return (
+    ticket && { ticket, messageId, receipt: receiptHandle, receiveCount: Number(attributes.ApproximateReceiveCount) }
+  );
+}
+
+function parseTicket(body: string): Ticket | undefined {
+  try {
+    return ticketSchema.parse(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
+}
+
+export const handler = entryPoint(({ config, service, files, log }) => {
+  const { download } = createDownloader({
+    files,
+    clock: service.clock,
+    budget: createByteBudget(BUDGET_BYTES),
+    resolve: (hostname) => lookup(hostname, { all: true }),
+    allowedNetworks: config.allowedNetworks,
+  });
+  return createWorkerHandler({ ...service, download }, log);
+});

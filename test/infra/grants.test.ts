@@ -1,0 +1,95 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { createAwsStores } from '../../adapters/aws/stores.ts';
+import { parseNetworks } from '../../core/download/address-guard.ts';
+import { createByteBudget } from '../../core/download/byte-budget.ts';
+import { createDownloader } from '../../core/download/create-downloader.ts';
+import type { TurnDeps } from '../../core/turn/turn.ts';
+import { createLog } from '../../lambdas/log.ts';
+import { createWorkerHandler } from '../../lambdas/worker.ts';
+import { startAws } from '../helpers/aws.ts';
+import { everyNameIsLocal } from '../helpers/download.ts';
+import { invocation, sqsEvent } from '../helpers/lambda-events.ts';
+import { createManualClock } from '../helpers/manual-clock.ts';
+import { startOrigin } from '../helpers/origin.ts';
+import { cutOff, file } from '../helpers/origin-answers.ts';
+import { LIMITS, submit } from '../unit/batch/service.ts';
+import { expectGranted, watched } from './grants.ts';
+import { receive } from './queue.ts';
+import { synthesise } from './synth.ts';
+
+const MIB = 1024 ** 2;
+const MINUTE = 60_000;
+
+it('a worker may do all that storing takes: small files, large ones, uploads given up, and what waits', async () => {
+  const aws = await startAws();
+  const { env, needs } = await watched(aws);
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  const stores = createAwsStores({ ...aws.config, queueUrl: env.DOWNBURST_QUEUE_URL ?? '' });
+  onTestFinished(() => stores.close());
+
+  const large = Buffer.alloc(20 * MIB, 'a');
+  const whole = file(large);
+  const brokenAtFirst = cutOff(large.subarray(0, 12 * MIB), large.length);
+  const origin = await startOrigin({
+    '/small': file('small'),
+    '/large': whole,
+    '/broken': (visit) => (visit.earlier === 0 ? brokenAtFirst(visit) : whole(visit)),
+  });
+
+  const clock = createManualClock();
+  const { download, close } = createDownloader({
+    files: stores.files,
+    clock,
+    budget: createByteBudget(64 * MIB),
+    resolve: everyNameIsLocal,
+    allowedNetworks: parseNetworks(['127.0.0.0/8']),
+  });
+  onTestFinished(close);
+  const deps: TurnDeps = {
+    ...stores,
+    clock,
+    // The longest pauses: a turn does not wait for a retry, but ends.
+    random: () => 1 - Number.EPSILON,
+    limits: LIMITS,
+    announce: () => Promise.resolve(),
+    warn: () => undefined,
+    download,
+  };
+  const batchId = await submit(
+    deps,
+    ['/small', '/large', '/broken'].map((path) => origin.url(path)),
+    {
+      options: { prefix: 'shared/' },
+      headers: { authorization: 's3cr3t' },
+    },
+  );
+  const submitted = needs.length;
+  const messages = await receive(aws);
+  expect(messages).toHaveLength(1);
+
+  const work = createWorkerHandler(
+    deps,
+    createLog(process.stdout, () => clock.now()),
+  );
+  const first = await work(sqsEvent(...messages), invocation(15 * MINUTE));
+  expect(first.batchItemFailures).toHaveLength(1);
+  await clock.advance(MINUTE);
+  expect(await work(sqsEvent(...messages), invocation(15 * MINUTE))).toEqual({ batchItemFailures: [] });
+  expect(await stores.ledger.getBatch(batchId)).toMatchObject({ state: 'finished', final: { done: 3 } });
+
+  const asked = needs.slice(submitted);
+  const actions = new Set(asked.map(({ action, resource }) => `${action} ${resource.split('/')[0] ?? ''}`));
+  const { stateBucket, filesBucket } = aws.config;
+  expect([...actions]).toEqual(
+    expect.arrayContaining([
+      `s3:GetObject ${filesBucket}`,
+      `s3:PutObject ${filesBucket}`,
+      `s3:AbortMultipartUpload ${filesBucket}`,
+      `s3:PutObject ${stateBucket}`,
+      `s3:DeleteObject ${stateBucket}`,
+    ]),
+  );
+  const template = synthesise({ filesPrefix: aws.config.filesPrefix });
+  expectGranted(template, 'worker', asked, aws);
+  expectGranted(template, 'api', needs.slice(0, submitted), aws);
+});

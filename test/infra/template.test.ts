@@ -1,0 +1,328 @@
+import { readFile } from 'node:fs/promises';
+import { App, Stack } from 'aws-cdk-lib';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../adapters/aws/config.ts';
+import {
+  MAX_TICKET_RECEIVES,
+  MAX_TICKET_WAIT_MS,
+  PLANNING_STALE_MS,
+  SWEEP_INTERVAL_MS,
+  TURN_BUDGET_MS,
+  TURN_END_MS,
+} from '../../core/model/limits.ts';
+import { DEFAULT_OPTIONS, OPTION_RANGES } from '../../core/model/options.ts';
+import { functionsOf, permissionsOf, resourcesOf, synthesise, textOf, type Resource, type Value } from './synth.ts';
+
+const DAY_SECONDS = 24 * 60 * 60;
+const NAMES = ['api', 'planner', 'status', 'sweeper', 'worker'];
+
+const page = await readFile(new URL('../../docs/deploy.md', import.meta.url), 'utf8');
+const template = synthesise();
+const functions = functionsOf(template);
+const seconds = (name: string) => functions.get(name)?.Properties.Timeout ?? NaN;
+
+function only<T>(items: Iterable<T>): T {
+  const [first, ...others] = items;
+  if (first === undefined || others.length > 0) throw new Error('One is expected.');
+  return first;
+}
+
+describe('the ticket queue', () => {
+  interface QueueProperties {
+    VisibilityTimeout?: number;
+    MessageRetentionPeriod: number;
+    RedrivePolicy?: { deadLetterTargetArn: Value; maxReceiveCount: number };
+  }
+  const queues = resourcesOf<QueueProperties>(template, 'AWS::SQS::Queue');
+  const tickets = only([...queues].filter(([, { Properties }]) => Properties.RedrivePolicy !== undefined));
+  const { VisibilityTimeout, RedrivePolicy } = tickets[1].Properties;
+
+  it('hides a ticket for as long as its worker may run', () => {
+    expect(VisibilityTimeout).toBeGreaterThanOrEqual(seconds('worker'));
+  });
+
+  it('sends a ticket to the dead letters only long after the worker has replaced it', () => {
+    expect(RedrivePolicy?.maxReceiveCount).toBe(1000);
+    expect(RedrivePolicy?.maxReceiveCount).toBeGreaterThan(MAX_TICKET_RECEIVES);
+    const dead = textOf(RedrivePolicy?.deadLetterTargetArn ?? '').replace(/\.Arn$/, '');
+    expect(queues.has(dead)).toBe(true);
+  });
+
+  it('keeps tickets and dead letters for 14 days', () => {
+    expect(queues.size).toBe(2);
+    for (const { Properties } of queues.values()) expect(Properties.MessageRetentionPeriod).toBe(14 * DAY_SECONDS);
+  });
+
+  interface MappingProperties {
+    EventSourceArn: Value;
+    BatchSize: number;
+    FunctionResponseTypes: string[];
+    ScalingConfig: { MaximumConcurrency: number };
+  }
+  const mappingOf = (of: typeof template) =>
+    only(resourcesOf<MappingProperties>(of, 'AWS::Lambda::EventSourceMapping').values()).Properties;
+
+  it('gives a worker one ticket, and takes its word on whether the ticket comes again', () => {
+    const mapping = mappingOf(template);
+    expect(textOf(mapping.EventSourceArn)).toBe(`${tickets[0]}.Arn`);
+    expect(mapping.BatchSize).toBe(1);
+    expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+  });
+
+  it('has 100 workers at once, or as many as the deployment says', () => {
+    expect(mappingOf(template).ScalingConfig.MaximumConcurrency).toBe(100);
+    expect(mappingOf(synthesise({ maxConcurrency: 7 })).ScalingConfig.MaximumConcurrency).toBe(7);
+  });
+});
+
+describe('the functions', () => {
+  it('are five', () => {
+    expect([...functions.keys()].sort()).toEqual(NAMES);
+  });
+
+  it('run on Node 24 on arm64', () => {
+    for (const { Properties } of functions.values()) {
+      expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    }
+  });
+
+  it('are given every setting that they look for', () => {
+    const queueUrls = new Map(
+      [...resourcesOf(template, 'AWS::SQS::Queue').keys()].map((id) => [id, `https://q/${id}`]),
+    );
+    for (const { Properties } of functions.values()) {
+      const env = Object.entries(Properties.Environment.Variables).map(([name, value]) => {
+        const text = textOf(value);
+        // What a Ref to a queue gives.
+        return [name, queueUrls.get(text) ?? text];
+      });
+      const config = readConfig(Object.fromEntries(env) as NodeJS.ProcessEnv);
+      expect(config).toMatchObject({ filesPrefix: '', maxConnectionsPerHost: 256, allowedNetworks: [] });
+    }
+  });
+
+  it('write each a log of its own, which is not kept for ever', () => {
+    const logs = resourcesOf<{ RetentionInDays: number }>(template, 'AWS::Logs::LogGroup');
+    const used = [...functions.values()].map(({ Properties }) => textOf(Properties.LoggingConfig.LogGroup));
+    expect(new Set(used)).toEqual(new Set(logs.keys()));
+    expect(new Set(used).size).toBe(functions.size);
+    for (const { Properties } of logs.values()) expect(Properties.RetentionInDays).toBeGreaterThan(0);
+  });
+
+  it('have time for what they do', () => {
+    expect(seconds('worker') * 1000).toBeGreaterThan(TURN_BUDGET_MS + TURN_END_MS);
+    expect(seconds('status')).toBeLessThanOrEqual(30);
+    // Planning that is older is taken for dead.
+    expect(seconds('api') * 1000).toBeLessThanOrEqual(PLANNING_STALE_MS);
+    expect(seconds('planner') * 1000).toBeLessThanOrEqual(PLANNING_STALE_MS);
+  });
+
+  it('are not taken for a loop where workers wake each other', () => {
+    const allowed = [...functions].filter(([, { Properties }]) => Properties.RecursiveLoop === 'Allow');
+    expect(allowed.map(([name]) => name)).toEqual(['worker']);
+  });
+
+  it('sweep every minute, and not again after a failure', () => {
+    const rules = resourcesOf<{ ScheduleExpression: string; Targets: { Arn: Value }[] }>(template, 'AWS::Events::Rule');
+    const { ScheduleExpression, Targets } = only(rules.values()).Properties;
+    expect(SWEEP_INTERVAL_MS).toBe(60_000);
+    expect(ScheduleExpression).toBe('rate(1 minute)');
+    expect(Targets.map(({ Arn }) => textOf(Arn))).toEqual([expect.stringMatching(/^DownburstSweeper[0-9A-F]+\.Arn$/)]);
+    const invokes = resourcesOf<{ MaximumRetryAttempts: number }>(template, 'AWS::Lambda::EventInvokeConfig');
+    expect(only(invokes.values()).Properties).toMatchObject({ MaximumRetryAttempts: 0 });
+  });
+});
+
+describe('what the functions may do', () => {
+  /** Logical ids without their hashes. */
+  const readable = (resource: string) => resource.replaceAll(/Downburst([A-Z][A-Za-z]*?)[0-9A-F]{8}(\.Arn)?/g, '$1');
+  const granted = (name: string, of = template) =>
+    permissionsOf(of, name)
+      .map(({ action, resource, condition }) => {
+        const when = Object.entries(condition?.StringLike ?? {}).map(([key, value]) => ` if ${key} ${value}`);
+        return `${action} ${readable(resource)}${when.join('')}`;
+      })
+      .sort();
+
+  const LOG = (name: string) => [`logs:CreateLogStream ${name}Log`, `logs:PutLogEvents ${name}Log`];
+  const READ = ['dynamodb:GetItem Ledger', 'dynamodb:Query Ledger', 's3:GetObject State/batches/*'];
+  const LIST = ['s3:ListBucket State if s3:prefix batches/*'];
+  const WRITE = ['dynamodb:PutItem Ledger', 'sqs:SendMessage Tickets'];
+  const CLOSE = [
+    'dynamodb:DeleteItem Ledger',
+    's3:AbortMultipartUpload State/batches/*',
+    's3:DeleteObject State/secrets/*',
+    's3:PutObject State/batches/*',
+  ];
+
+  it.each([
+    ['api', [...LOG('Api'), ...READ, ...LIST, ...WRITE, ...CLOSE, 's3:PutObject State/secrets/*']],
+    ['status', [...LOG('Status'), ...READ, ...LIST]],
+    ['planner', [...LOG('Planner'), ...READ, ...LIST, ...WRITE]],
+    ['sweeper', [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, 'sqs:GetQueueAttributes Tickets']],
+    [
+      'worker',
+      [
+        ...LOG('Worker'),
+        ...READ,
+        ...LIST,
+        ...WRITE,
+        ...CLOSE,
+        's3:GetObject State/secrets/*',
+        's3:DeleteObject State/batches/*/waiting/*',
+        's3:AbortMultipartUpload Files/*',
+        's3:GetObject Files/*',
+        's3:PutObject Files/*',
+        's3:ListBucket Files if s3:prefix *',
+        'sqs:ChangeMessageVisibility Tickets',
+        'sqs:DeleteMessage Tickets',
+        'sqs:GetQueueAttributes Tickets',
+        'sqs:ReceiveMessage Tickets',
+      ],
+    ],
+  ])('%s: its log and what it uses', (name, expected) => {
+    expect(granted(name)).toEqual(expected.sort());
+  });
+
+  it('names every action, and on what', () => {
+    for (const name of NAMES) {
+      for (const { action, resource } of permissionsOf(template, name)) {
+        expect(action).toMatch(/^[a-z0-9]+:[A-Za-z]+$/);
+        expect(resource).not.toMatch(/^\*/);
+      }
+    }
+  });
+
+  it("ends at the deployment's prefix in a bucket of the user's own", () => {
+    const own = Bucket.fromBucketName(new Stack(new App(), 'Other'), 'Own', 'my-bucket');
+    const mine = synthesise({ filesBucket: own, filesPrefix: 'downloads/' });
+    const onMine = granted('worker', mine).filter((grant) => grant.includes('my-bucket'));
+    expect(onMine.map((grant) => grant.replace(/ arn:\S*:s3:::/, ' '))).toEqual([
+      's3:AbortMultipartUpload my-bucket/downloads/*',
+      's3:GetObject my-bucket/downloads/*',
+      's3:ListBucket my-bucket if s3:prefix downloads/*',
+      's3:PutObject my-bucket/downloads/*',
+    ]);
+    const buckets = resourcesOf(mine, 'AWS::S3::Bucket');
+    expect(buckets.size).toBe(1);
+    const { DOWNBURST_FILES_BUCKET, DOWNBURST_FILES_PREFIX } =
+      functionsOf(mine).get('worker')?.Properties.Environment.Variables ?? {};
+    expect([DOWNBURST_FILES_BUCKET, DOWNBURST_FILES_PREFIX]).toEqual(['my-bucket', 'downloads/']);
+  });
+});
+
+describe('the stores', () => {
+  interface BucketProperties {
+    BucketEncryption: object;
+    PublicAccessBlockConfiguration: Record<string, boolean>;
+    LifecycleConfiguration: {
+      Rules: {
+        Status: string;
+        ExpirationInDays?: number;
+        AbortIncompleteMultipartUpload: { DaysAfterInitiation: number };
+      }[];
+    };
+  }
+  const buckets = resourcesOf<BucketProperties>(template, 'AWS::S3::Bucket');
+  const ruleOf = ({ Properties }: Resource<BucketProperties>) => only(Properties.LifecycleConfiguration.Rules);
+
+  it('are two private, encrypted buckets that answer over TLS only', () => {
+    expect(buckets.size).toBe(2);
+    const policies = resourcesOf<{ Bucket: Value; PolicyDocument: object }>(template, 'AWS::S3::BucketPolicy');
+    for (const [id, { Properties }] of buckets) {
+      const { BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets } =
+        Properties.PublicAccessBlockConfiguration;
+      expect([BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets]).toEqual(
+        Array.from({ length: 4 }, () => true),
+      );
+      expect(JSON.stringify(Properties.BucketEncryption)).toContain('"SSEAlgorithm":"AES256"');
+      const policy = only([...policies.values()].filter((policy) => textOf(policy.Properties.Bucket) === id));
+      expect(JSON.stringify(policy.Properties.PolicyDocument)).toContain(
+        '"Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny"',
+      );
+    }
+  });
+
+  it('keep state for longer than any batch may take, and files for ever', () => {
+    const expiries = [...buckets.values()].map((bucket) => ruleOf(bucket).ExpirationInDays);
+    const [days] = expiries.filter((expiry) => expiry !== undefined);
+    expect(expiries).toContain(undefined);
+    expect(days).toBe(90);
+    expect((days ?? 0) * DAY_SECONDS).toBeGreaterThan(OPTION_RANGES.deadlineSeconds.max);
+  });
+
+  it('end uploads that a killed worker left, after the time that a batch has', () => {
+    for (const bucket of buckets.values()) {
+      const { Status, AbortIncompleteMultipartUpload } = ruleOf(bucket);
+      expect(Status).toBe('Enabled');
+      const left = AbortIncompleteMultipartUpload.DaysAfterInitiation * DAY_SECONDS;
+      expect(left).toBeGreaterThan(DEFAULT_OPTIONS.deadlineSeconds);
+    }
+  });
+
+  it('keep records on demand, with expiry and a way back', () => {
+    const table = only(resourcesOf<object>(template, 'AWS::DynamoDB::Table').values());
+    expect(table.Properties).toMatchObject({
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    });
+  });
+
+  it('stay when the stack is deleted', () => {
+    const kept = [...buckets.values(), ...resourcesOf(template, 'AWS::DynamoDB::Table').values()];
+    expect(kept.map(({ DeletionPolicy }) => DeletionPolicy)).toEqual(['Retain', 'Retain', 'Retain']);
+  });
+});
+
+describe('the HTTP API', () => {
+  it('takes signed requests only, whatever their path', () => {
+    const routes = resourcesOf<{ RouteKey: string; AuthorizationType?: string }>(template, 'AWS::ApiGatewayV2::Route');
+    const all = [...routes.values()].map(({ Properties }) => [Properties.RouteKey, Properties.AuthorizationType]);
+    expect(new Map(all as [string, string][])).toEqual(
+      new Map([
+        ['$default', 'AWS_IAM'],
+        ['POST /{proxy+}', 'AWS_IAM'],
+      ]),
+    );
+  });
+
+  it('is the only way in from outside', () => {
+    expect(resourcesOf(template, 'AWS::Lambda::Url').size).toBe(0);
+  });
+
+  it('is told of at the end of a deployment, with a first command to try', () => {
+    const { ApiUrl, FirstCommand } = template.Outputs;
+    const url = textOf(ApiUrl?.Value ?? '');
+    expect(url).toMatch(/\.ApiEndpoint$/);
+    expect(textOf(FirstCommand?.Value ?? '')).toMatch(/^curl --aws-sigv4 aws:amz:AWS::Region:execute-api /);
+    expect(textOf(FirstCommand?.Value ?? '').endsWith(` ${url}/batches`)).toBe(true);
+  });
+});
+
+describe('docs/deploy.md', () => {
+  it.each(NAMES)('says what memory and time the function %s has', (name) => {
+    const { MemorySize = 0, Timeout = 0 } = functions.get(name)?.Properties ?? {};
+    const time = Timeout < 60 ? `${Timeout} s` : `${Timeout / 60} min`;
+    const memory = `${MemorySize.toLocaleString('en')} MB`;
+    expect(page).toMatch(new RegExp(`^\\| ${name} +\\|[^|]+\\| ${memory} +\\| ${time} +\\|$`, 'm'));
+  });
+
+  it('shows the first command as the deployment prints it', () => {
+    const printed = textOf(template.Outputs.FirstCommand?.Value ?? '')
+      .replace('AWS::Region', 'eu-central-1')
+      .replace(/\S+(?=\/batches$)/, 'https://abcdefghij.execute-api.eu-central-1.amazonaws.com');
+    expect(page.replaceAll(/ \\\n */g, ' ')).toContain(`\n    ${printed}\n`);
+  });
+});
+
+it('a ticket can wait in the queue as long as a turn may ask it to', () => {
+  // Visibility counts from the receive, and a turn asks at its very end.
+  const MAX_VISIBILITY_SECONDS = 12 * 60 * 60;
+  expect(seconds('worker') + MAX_TICKET_WAIT_MS / 1000).toBeLessThan(MAX_VISIBILITY_SECONDS);
+});
