@@ -1,0 +1,84 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import type { NodeHttpHandlerOptions } from '@smithy/node-http-handler';
+import { OPTION_RANGES } from '../../core/model/options.ts';
+
+export interface AwsClients {
+  s3: S3Client;
+  dynamo: DynamoDBClient;
+  sqs: SQSClient;
+}
+
+/** A service in the same region accepts within milliseconds; the second of two tries is better than a long wait. */
+const CONNECT_MS = 2000;
+
+/**
+ * Sockets to S3: two parts under way for each of the most downloads that a shard can have, and some for checkpoints,
+ * which must not queue behind files. With the sources' own sockets that is below Lambda's 1,024 file descriptors.
+ */
+const S3_SOCKETS = 2 * OPTION_RANGES.connectionsPerHost.max + 32;
+/** No byte in either direction: S3 is gone. It keeps the line busy while it puts a large upload together. */
+const S3_IDLE_MS = 10_000;
+/** From the request to the answer's headers: a whole budget of parts through one Lambda's 75 MB/s, several times over. */
+const S3_REQUEST_MS = 60_000;
+/**
+ * Full jitter below 1, 2, 4 and 8 s after a 503: long enough for most of a prefix's splitting, short enough that the
+ * entry does not hold its memory much longer; after that it waits on its own backoff, without.
+ */
+const S3_ATTEMPTS = 5;
+
+/** Records are small, and the largest query is a megabyte. */
+const DYNAMO_REQUEST_MS = 3000;
+/** All attempts together end within the 15 s that a lease keeps in reserve. */
+const DYNAMO_ATTEMPTS = 4;
+/** A planner writes 16 records at once, a worker one. */
+const DYNAMO_SOCKETS = 32;
+
+const SQS_REQUEST_MS = 5000;
+/** A visibility that was not changed brings a ticket late, tickets not sent a whole batch. */
+const SQS_ATTEMPTS = 4;
+const SQS_SOCKETS = 16;
+
+/**
+ * Clients of the SDK, with limits: its own are 50 sockets and no time limit at all. Region, credentials and endpoints
+ * are what the environment says.
+ *
+ * Retries are `standard`: `adaptive` slows every call of a client down when one prefix is throttled, and a checkpoint
+ * that waits for its turn costs the lease.
+ */
+export function createClients(): AwsClients {
+  return {
+    s3: new S3Client({
+      retryMode: 'standard',
+      maxAttempts: S3_ATTEMPTS,
+      // A round trip and a new connection for every part, to learn what the answer to the part says as well.
+      expectContinueHeader: false,
+      requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
+    }),
+    dynamo: new DynamoDBClient({
+      retryMode: 'standard',
+      maxAttempts: DYNAMO_ATTEMPTS,
+      requestHandler: limits({ sockets: DYNAMO_SOCKETS, requestMs: DYNAMO_REQUEST_MS, idleMs: DYNAMO_REQUEST_MS }),
+    }),
+    sqs: new SQSClient({
+      retryMode: 'standard',
+      maxAttempts: SQS_ATTEMPTS,
+      requestHandler: limits({ sockets: SQS_SOCKETS, requestMs: SQS_REQUEST_MS, idleMs: SQS_REQUEST_MS }),
+    }),
+  };
+}
+
+function limits(of: { sockets: number; requestMs: number; idleMs: number }): NodeHttpHandlerOptions {
+  const agent = { keepAlive: true, maxSockets: of.sockets };
+  return {
+    connectionTimeout: CONNECT_MS,
+    requestTimeout: of.requestMs,
+    // Left out, the limit only warns.
+    throwOnRequestTimeout: true,
+    // Also ends a body that stops half-way.
+    socketTimeout: of.idleMs,
+    httpAgent: agent,
+    httpsAgent: agent,
+  };
+}

@@ -1,0 +1,100 @@
+import ipaddr from 'ipaddr.js';
+import { parseNetworks, type Network } from '../../core/download/address-guard.ts';
+import { MAX_PREFIX_BYTES } from '../../core/model/limits.ts';
+import { OPTION_RANGES } from '../../core/model/options.ts';
+import { keyProblem } from '../../core/plan/keys.ts';
+
+/** What a deployment says of itself. Region, credentials and endpoints are the SDK's own variables. */
+export interface AwsConfig {
+  table: string;
+  stateBucket: string;
+  filesBucket: string;
+  /** What every key of a file begins with: empty, or whole folders as `a/b/`. */
+  filesPrefix: string;
+  queueUrl: string;
+  /** The highest `connectionsPerHost` that a batch may ask for. */
+  maxConnectionsPerHost: number;
+  /** Networks that may be downloaded from although they are not public. */
+  allowedNetworks: Network[];
+}
+
+/** Variables are missing or cannot be used; the message names each. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`Downburst cannot start: ${problems.join('; ')}.`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** A function's own machine: Lambda's runtime API, its credentials and its tracing answer there. */
+const OWN_MACHINE = parseNetworks(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '::/127', 'fe80::/10']);
+
+/** Reads the environment, whole, so that everything that is wrong with it is told at once. Errors: `ConfigError`. */
+export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
+  const problems: string[] = [];
+
+  /** `parse` throws an Error that says what the variable should be. */
+  function read<T>(name: string, parse: (text: string) => T, fallback?: T): T | undefined {
+    const text = env[name] ?? '';
+    if (text === '' && fallback !== undefined) return fallback;
+    try {
+      if (text === '') throw new Error('is missing');
+      return parse(text);
+    } catch (error) {
+      problems.push(`${name} ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  }
+
+  const config: { [name in keyof AwsConfig]: AwsConfig[name] | undefined } = {
+    table: read('DOWNBURST_TABLE', String),
+    stateBucket: read('DOWNBURST_STATE_BUCKET', String),
+    filesBucket: read('DOWNBURST_FILES_BUCKET', String),
+    filesPrefix: read('DOWNBURST_FILES_PREFIX', parseFolder, ''),
+    queueUrl: read('DOWNBURST_QUEUE_URL', parseUrl),
+    maxConnectionsPerHost: read(
+      'DOWNBURST_MAX_CONNECTIONS_PER_HOST',
+      parseConnections,
+      OPTION_RANGES.connectionsPerHost.max,
+    ),
+    allowedNetworks: read('DOWNBURST_ALLOWED_NETWORKS', parseAllowedNetworks, []),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as AwsConfig;
+}
+
+function parseFolder(text: string): string {
+  const problem = text.endsWith('/') ? keyProblem(text.slice(0, -1)) : 'does not end with /';
+  if (problem !== undefined) throw new Error(problem);
+  // A batch's own prefix and a key made of a URL must still fit behind it, for the most part.
+  if (Buffer.byteLength(text) > MAX_PREFIX_BYTES) throw new Error(`has more than ${MAX_PREFIX_BYTES} bytes`);
+  return text;
+}
+
+function parseUrl(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) throw new Error('is no URL');
+  return text;
+}
+
+function parseConnections(text: string): number {
+  const { min, max } = OPTION_RANGES.connectionsPerHost;
+  const value = /^\d{1,4}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new Error(`needs a whole number from ${min} to ${max}, not '${text}'`);
+}
+
+function parseAllowedNetworks(text: string): Network[] {
+  return text.split(',').map((item) => {
+    const cidr = item.trim();
+    if (!ipaddr.isValidCIDR(cidr)) throw new Error(`needs networks like 10.1.0.0/16, not '${cidr}'`);
+    const [network] = parseNetworks([cidr]);
+    if (!network || OWN_MACHINE.some((own) => overlap(own, network))) {
+      throw new Error(`must leave loopback and link-local addresses out, which '${cidr}' does not`);
+    }
+    return network;
+  });
+}
+
+function overlap([a, aBits]: Network, [b, bBits]: Network): boolean {
+  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits));
+}

@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  type DynamoDBClient,
+  type PutItemCommandInput,
+  type QueryCommandInput,
+} from '@aws-sdk/client-dynamodb';
+import { OPTION_RANGES } from '../../core/model/options.ts';
+import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
+import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
+
+/**
+ * What is in one item besides its record.
+ *
+ * | record     | pk           | sk         |
+ * |------------|--------------|------------|
+ * | batch      | the batch id | `BATCH`    |
+ * | shard      | the batch id | `S00000`   |
+ * | list item  | `BATCHES`    | batch id   |
+ * | open item  | `OPEN`       | batch id   |
+ */
+interface ItemKey {
+  pk: string;
+  sk: string;
+}
+
+const BATCH = 'BATCH';
+const LIST = 'BATCHES';
+const OPEN = 'OPEN';
+
+const batchKey = (batchId: string): ItemKey => ({ pk: batchId, sk: BATCH });
+const shardKey = (batchId: string, shard: number): ItemKey => ({
+  pk: batchId,
+  sk: `S${String(shard).padStart(5, '0')}`,
+});
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** How long records are kept after their batch's deadline; its objects go 90 days after they were written. */
+const KEPT_MS = 30 * DAY_MS;
+/** A shard does not know its batch's deadline, but the latest that it can be: no shard goes before its batch. */
+const LONGEST_BATCH_MS = OPTION_RANGES.deadlineSeconds.max * 1000;
+
+/** When DynamoDB may drop an item, in its seconds since the epoch. */
+const ttlOfBatch = ({ deadline }: BatchRecord) => Math.ceil((deadline + KEPT_MS) / 1000);
+const ttlOfShard = ({ wakeAt }: ShardRecord) => Math.ceil((wakeAt + LONGEST_BATCH_MS + KEPT_MS) / 1000);
+
+/** Random bytes that tell one write from every other. */
+const TOKEN_BYTES = 9;
+
+const IF_ABSENT = 'attribute_not_exists(pk)';
+
+/**
+ * A ledger in a DynamoDB table with the keys `pk` and `sk` and the TTL attribute `ttl`.
+ *
+ * `false` is certain here. The client repeats a write whose answer was lost, and the repetition then fails by its own
+ * condition; so each write carries a token, and who is refused looks whether the item that stands there is its own.
+ */
+export function createDynamoLedger(client: DynamoDBClient, table: string): Ledger {
+  async function put(item: Attributes, condition?: Pick<PutItemCommandInput, 'ConditionExpression'>): Promise<void> {
+    await client.send(new PutItemCommand({ TableName: table, Item: item, ...condition }));
+  }
+
+  async function get({ pk, sk }: ItemKey): Promise<Attributes | undefined> {
+    const { Item } = await client.send(
+      new GetItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } }, ConsistentRead: true }),
+    );
+    return Item;
+  }
+
+  /** Writes a record on a condition; `false` if that does not hold. */
+  async function putIf(
+    key: ItemKey,
+    record: object,
+    ttl: number,
+    condition: Pick<PutItemCommandInput, 'ConditionExpression' | 'ExpressionAttributeValues'>,
+  ): Promise<boolean> {
+    const write = randomBytes(TOKEN_BYTES).toString('base64url');
+    try {
+      await put(toAttributes({ ...record, ...key, ttl, write }), condition);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      return (await get(key))?.write?.S === write;
+    }
+  }
+
+  const create = (key: ItemKey, record: object, ttl: number) =>
+    putIf(key, record, ttl, { ConditionExpression: IF_ABSENT });
+
+  const replace = (key: ItemKey, record: { rev: number }, ttl: number) =>
+    putIf(key, record, ttl, {
+      ConditionExpression: 'rev = :read',
+      ExpressionAttributeValues: { ':read': { N: String(record.rev - 1) } },
+    });
+
+  /** The items of a partition by `sk`, page by page. */
+  async function* query(pk: string, input: Partial<QueryCommandInput> = {}): AsyncGenerator<Attributes> {
+    const { KeyConditionExpression: range, ExpressionAttributeValues: values, ...rest } = input;
+    let from: Attributes | undefined;
+    do {
+      const page = await client.send(
+        new QueryCommand({
+          TableName: table,
+          ConsistentRead: true,
+          KeyConditionExpression: range === undefined ? 'pk = :pk' : `pk = :pk AND ${range}`,
+          ExpressionAttributeValues: { ...values, ':pk': { S: pk } },
+          ExclusiveStartKey: from,
+          ...rest,
+        }),
+      );
+      yield* page.Items ?? [];
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
+  }
+
+  return {
+    // In this order a crash leaves an open item that leads nowhere, and a list item at most, which readers pass over.
+    async createBatch(batch) {
+      const { id, name, createdAt } = batch;
+      const ttl = ttlOfBatch(batch);
+      await put(toAttributes({ pk: OPEN, sk: id, ttl }));
+      await create({ pk: LIST, sk: id }, { name, createdAt }, ttl);
+      return create(batchKey(id), batch, ttl);
+    },
+    async getBatch(batchId) {
+      const item = await get(batchKey(batchId));
+      return item && (recordOf(item) as BatchRecord);
+    },
+    replaceBatch: (next) => replace(batchKey(next.id), next, ttlOfBatch(next)),
+
+    createShard: (shard) => create(shardKey(shard.batchId, shard.shard), shard, ttlOfShard(shard)),
+    async getShard(batchId, shard) {
+      const item = await get(shardKey(batchId, shard));
+      return item && (recordOf(item) as ShardRecord);
+    },
+    replaceShard: (next) => replace(shardKey(next.batchId, next.shard), next, ttlOfShard(next)),
+
+    async readBatch(batchId) {
+      // `BATCH` comes before every shard.
+      const [first, ...rest] = await Array.fromAsync(query(batchId));
+      if (first?.sk?.S !== BATCH) return undefined;
+      return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
+    },
+    async listBatches({ limit, before }) {
+      const older: Partial<QueryCommandInput> =
+        before === undefined
+          ? {}
+          : { KeyConditionExpression: 'sk < :before', ExpressionAttributeValues: { ':before': { S: before } } };
+      const items: BatchListItem[] = [];
+      for await (const item of query(LIST, { ...older, ScanIndexForward: false, Limit: limit })) {
+        items.push({ id: item.sk?.S ?? '', ...(recordOf(item) as Omit<BatchListItem, 'id'>) });
+        if (items.length === limit) break;
+      }
+      return items;
+    },
+
+    async listOpen() {
+      const items = await Array.fromAsync(query(OPEN));
+      return items.map((item) => item.sk?.S ?? '');
+    },
+    async dropOpen(batchId) {
+      await client.send(new DeleteItemCommand({ TableName: table, Key: { pk: { S: OPEN }, sk: { S: batchId } } }));
+    },
+  };
+}
+
+/** What is in an item for the table's sake. */
+const ENVELOPE: ReadonlySet<string> = new Set(['pk', 'sk', 'ttl', 'write']);
+
+/** An item's record; the caller knows of which kind it is. */
+function recordOf(item: Attributes): object {
+  return fromAttributes(Object.fromEntries(Object.entries(item).filter(([name]) => !ENVELOPE.has(name))));
+}

@@ -1,0 +1,34 @@
+import type { Ledger } from '../../core/ports/ledger.ts';
+import type { ObjectStore } from '../../core/ports/object-store.ts';
+import type { Tickets } from '../../core/ports/tickets.ts';
+import { systemClock } from '../system-clock.ts';
+import { createClients, type AwsClients } from './clients.ts';
+import type { AwsConfig } from './config.ts';
+import { createDynamoLedger } from './dynamo-ledger.ts';
+import { createS3Store } from './s3-store.ts';
+import { createSqsTickets } from './sqs-tickets.ts';
+
+export interface AwsStores {
+  ledger: Ledger;
+  tickets: Tickets;
+  /** Manifests, results and the like. */
+  state: ObjectStore;
+  /** Downloaded files. */
+  files: ObjectStore;
+  /** Closes the connections that are kept alive. */
+  close: () => void;
+}
+
+/** The stores of a deployment; several share one set of clients where it is given. */
+export function createAwsStores(config: AwsConfig, clients: AwsClients = createClients()): AwsStores {
+  const { s3, dynamo, sqs } = clients;
+  return {
+    ledger: createDynamoLedger(dynamo, config.table),
+    tickets: createSqsTickets(sqs, config.queueUrl, systemClock),
+    state: createS3Store({ client: s3, bucket: config.stateBucket }),
+    files: createS3Store({ client: s3, bucket: config.filesBucket, prefix: config.filesPrefix }),
+    close() {
+      for (const client of [s3, dynamo, sqs]) client.destroy();
+    },
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * DynamoDB is dynalite here, which knows what this ledger needs of it: conditions, consistent reads, queries in pages
+ * of a megabyte. It never drops an item by its TTL, so that the attribute itself is looked at; and every read of its is
+ * consistent, so that what was asked for is looked at where it goes on the wire.
+ */
+import { GetItemCommand, QueryCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
+import { describe, expect, test } from 'vitest';
+import { createDynamoLedger } from '../../adapters/aws/dynamo-ledger.ts';
+import { OPTION_RANGES } from '../../core/model/options.ts';
+import { createWire, THROTTLED, type Fault, type WireCall } from '../helpers/aws-wire.ts';
+import { startAws } from '../helpers/aws.ts';
+import { describeLedger } from './ledger-contract.ts';
+import { batchRecord, shardRecord } from './records.ts';
+
+async function startLedger() {
+  const aws = await startAws();
+  const wire = createWire();
+  const { dynamo } = wire.attach(aws.createClients());
+  const ledger = createDynamoLedger(dynamo, aws.config.table);
+
+  async function readItem(pk: string, sk: string): Promise<Record<string, AttributeValue> | undefined> {
+    const Key = { pk: { S: pk }, sk: { S: sk } };
+    return (await aws.clients.dynamo.send(new GetItemCommand({ TableName: aws.config.table, Key }))).Item;
+  }
+  return { ...aws, wire, ledger, readItem };
+}
+
+/** A fault for the first attempt of every call of a command. */
+function first(command: string, fault: Fault) {
+  return (call: WireCall) => (call.command === command && call.attempts.length === 1 ? fault : undefined);
+}
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+describeLedger('DynamoDB', async () => (await startLedger()).ledger);
+
+describe('requests', () => {
+  test('a batch and its shards are read by one query', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    await ledger.createBatch(batch);
+    for (const n of [1, 0, 2]) await ledger.createShard(shardRecord(batch.id, n));
+    const before = wire.calls.length;
+    expect((await ledger.readBatch(batch.id))?.shards).toHaveLength(3);
+    expect(wire.calls.slice(before).map(({ command }) => command)).toEqual(['Query']);
+  });
+
+  test('a batch whose records fill several pages is read whole', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    await ledger.createBatch(batch);
+    const waiting = 'x'.repeat(20_000);
+    const numbers = Array.from({ length: 120 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => ledger.createShard(shardRecord(batch.id, n, { waiting }))));
+    const before = wire.calls.length;
+    expect((await ledger.readBatch(batch.id))?.shards.map(({ shard }) => shard)).toEqual(numbers);
+    expect(wire.calls.slice(before).map(({ command }) => command)).toEqual(['Query', 'Query', 'Query']);
+  });
+
+  test('every read asks for what was written last', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    await ledger.createBatch(batch);
+    await ledger.createBatch(batch);
+    await Promise.all([ledger.getBatch(batch.id), ledger.getShard(batch.id, 0), ledger.readBatch(batch.id)]);
+    await Promise.all([ledger.listBatches({ limit: 1 }), ledger.listOpen()]);
+    const reads = wire.calls.filter(({ command }) => command === 'GetItem' || command === 'Query');
+    expect(reads.length).toBeGreaterThan(5);
+    for (const { input } of reads) expect(input.ConsistentRead).toBe(true);
+  });
+
+  test('a batch enters the open ones first, the list next, and exists last', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    for (const writes of [0, 1, 2]) {
+      let left = writes;
+      wire.fault = () => (left-- > 0 ? undefined : { status: 400, body: '{"__type":"ValidationException"}' });
+      await expect(ledger.createBatch(batch)).rejects.toThrow();
+      wire.fault = () => undefined;
+      expect(await ledger.listOpen()).toEqual(writes > 0 ? [batch.id] : []);
+      expect(await ledger.listBatches({ limit: 1 })).toHaveLength(writes > 1 ? 1 : 0);
+      expect(await ledger.getBatch(batch.id)).toBeUndefined();
+    }
+    expect(await ledger.createBatch(batch)).toBe(true);
+  });
+});
+
+describe('faults of the table', () => {
+  test('a write whose answer was lost is known as the own one, and not done twice', async () => {
+    const { ledger, wire } = await startLedger();
+    wire.fault = first('PutItem', 'lose answer');
+    const batch = batchRecord();
+    const shard = shardRecord(batch.id, 0);
+    expect(await ledger.createBatch(batch)).toBe(true);
+    expect(await ledger.createShard(shard)).toBe(true);
+    expect(await ledger.replaceBatch({ ...batch, rev: 2, state: 'running' })).toBe(true);
+    expect(await ledger.replaceShard({ ...shard, rev: 2, epoch: 1 })).toBe(true);
+    expect(await ledger.getBatch(batch.id)).toMatchObject({ rev: 2, state: 'running' });
+    expect(await ledger.getShard(batch.id, 0)).toMatchObject({ rev: 2, epoch: 1 });
+  });
+
+  test("a write that was lost on its way is done again, unless another's came first", async () => {
+    const { ledger, wire } = await startLedger();
+    const shard = shardRecord('b', 0);
+    wire.fault = first('PutItem', 'lose request');
+    expect(await ledger.createShard(shard)).toBe(true);
+    // The other's record is the same to the last field.
+    const next = { ...shard, rev: 2 };
+    expect(await ledger.replaceShard(next)).toBe(true);
+    expect(await ledger.replaceShard(next)).toBe(false);
+    expect(await ledger.createShard(next)).toBe(false);
+  });
+
+  test('a write that landed and was replaced before its repetition is not taken for the newest', async () => {
+    const { ledger, wire, clients, config } = await startLedger();
+    const other = createDynamoLedger(clients.dynamo, config.table);
+    const shard = shardRecord('b', 0);
+    await ledger.createShard(shard);
+    const mine = { ...shard, rev: 2, owner: { ticket: 'mine', turn: 'mine' } };
+    const theirs = { ...shard, rev: 3, owner: { ticket: 'theirs', turn: 'theirs' } };
+    const replaced = Promise.withResolvers<boolean>();
+    wire.fault = first('PutItem', 'lose answer');
+    wire.onAnswer = ({ attempts }) => {
+      if (attempts.length === 1) other.replaceShard(theirs).then(replaced.resolve, replaced.reject);
+    };
+    const answer = ledger.replaceShard(mine);
+    expect(await replaced.promise).toBe(true);
+    expect(await answer).toBe(false);
+    expect(await ledger.getShard('b', 0)).toEqual(theirs);
+  });
+
+  test('throttling and internal errors are waited out', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    wire.fault = first('PutItem', THROTTLED);
+    expect(await ledger.createBatch(batch)).toBe(true);
+    wire.fault = first('Query', { status: 500, body: '{"__type":"InternalServerError"}' });
+    expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards: [] });
+  });
+
+  test('what does not pass is thrown', async () => {
+    const { ledger, wire } = await startLedger();
+    wire.fault = () => ({ status: 500, body: '{"__type":"InternalServerError"}' });
+    await expect(ledger.createShard(shardRecord('b', 0))).rejects.toThrow();
+    await expect(ledger.getShard('b', 0)).rejects.toThrow();
+  });
+});
+
+describe('items', () => {
+  test('every item of a batch expires 30 days after its deadline, its shards not before', async () => {
+    const { ledger, readItem } = await startLedger();
+    const createdAt = Date.UTC(2030, 0, 1);
+    const batch = batchRecord({ createdAt, deadline: createdAt + 7 * DAY_SECONDS * 1000 });
+    await ledger.createBatch(batch);
+    await ledger.createShard(shardRecord(batch.id, 0, { wakeAt: createdAt }));
+    const expiry = String(createdAt / 1000 + 37 * DAY_SECONDS);
+    expect((await readItem(batch.id, 'BATCH'))?.ttl?.N).toBe(expiry);
+    expect((await readItem('BATCHES', batch.id))?.ttl?.N).toBe(expiry);
+    expect((await readItem('OPEN', batch.id))?.ttl?.N).toBe(expiry);
+    const latestDeadline = createdAt / 1000 + OPTION_RANGES.deadlineSeconds.max;
+    expect((await readItem(batch.id, 'S00000'))?.ttl?.N).toBe(String(latestDeadline + 30 * DAY_SECONDS));
+  });
+
+  test('fields are attributes that a person can read', async () => {
+    const { ledger, readItem } = await startLedger();
+    const shard = shardRecord('b', 7, { failures: { NOT_FOUND: 3 }, ticketed: true, waiting: 'w' });
+    await ledger.createShard(shard);
+    expect(await readItem('b', 'S00007')).toMatchObject({
+      rev: { N: '1' },
+      ticketed: { BOOL: true },
+      waiting: { S: 'w' },
+      failures: { M: { NOT_FOUND: { N: '3' } } },
+    });
+  });
+
+  test('empty texts and fractions survive', async () => {
+    const { ledger } = await startLedger();
+    const batch = batchRecord();
+    batch.options.prefix = '';
+    await ledger.createBatch(batch);
+    expect(await ledger.getBatch(batch.id)).toEqual(batch);
+    const rate = { filesPerSecond: 1 / 3, bytesPerSecond: 1.5e-7, at: 1 };
+    await ledger.createShard(shardRecord('b', 0, { rate, bytes: 1e21 }));
+    expect(await ledger.getShard('b', 0)).toMatchObject({ rate, bytes: 1e21 });
+  });
+
+  test('the records of a busy batch are one write unit each', async () => {
+    const { ledger, clients, config } = await startLedger();
+    const batch = batchRecord({ name: 'kittens of the year', cancelledAt: Date.now(), closedAt: Date.now() });
+    batch.notifiedAt = Date.now();
+    batch.final = busyCounts();
+    await ledger.createBatch(batch);
+    const owner = { ticket: batch.id, turn: batch.id };
+    const rate = { filesPerSecond: 1234.5678901234, bytesPerSecond: 123456789.01234567, at: Date.now() };
+    const waiting = `batches/${batch.id}/waiting/00999/00012345.00000123.1234.json`;
+    const times = { leaseUntil: Date.now(), wakeAt: Date.now(), sweptAt: Date.now(), finishedAt: Date.now() };
+    const range = { from: 1_234_567_890, to: 2_234_567_890, cursor: 1_334_567_890, total: 10_000, hosts: 1000 };
+    const numbers = { rev: 123_456, seq: 12_345, epoch: 123, retrying: 10_000 };
+    await ledger.createShard(
+      shardRecord(batch.id, 999, { ...busyCounts(), ...times, ...range, ...numbers, owner, rate, waiting }),
+    );
+    const { Items = [] } = await clients.dynamo.send(
+      new QueryCommand({
+        TableName: config.table,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': { S: batch.id } },
+        ReturnConsumedCapacity: 'TOTAL',
+      }),
+    );
+    expect(Items).toHaveLength(2);
+    for (const item of Items) expect(itemBytes(item)).toBeLessThanOrEqual(1024);
+  });
+});
+
+function busyCounts() {
+  const failures = { NOT_FOUND: 123_456, FORBIDDEN: 12_345, HOST_DOWN: 1234, UNKNOWN_HOST: 12_345, TRUNCATED: 12 };
+  return { done: 9_000_000, failed: 150_000, skipped: 12_345, cancelled: 0, bytes: 123_456_789_012_345, failures };
+}
+
+/** An item's size by DynamoDB's rules. */
+function itemBytes(item: Record<string, AttributeValue>): number {
+  return Object.entries(item).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + valueBytes(value), 0);
+}
+
+function valueBytes({ S, N, M }: AttributeValue): number {
+  if (S !== undefined) return Buffer.byteLength(S);
+  if (N !== undefined) return Math.ceil(N.replace(/\D/g, '').length / 2) + 1;
+  return M ? 3 + Object.keys(M).length + itemBytes(M) : 1;
+}

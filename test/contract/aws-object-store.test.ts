@@ -1,0 +1,259 @@
+/**
+ * S3 is fauxqs here. It checks no checksum, so that those are looked at where they go on the wire; it lists no uploads,
+ * so that those are counted there; and it forgets an upload that was completed, where S3 answers a repeated completion
+ * for a while as it did the first.
+ */
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { describe, expect, test } from 'vitest';
+import { createS3Store } from '../../adapters/aws/s3-store.ts';
+import { createWire, S3_INTERNAL_ERROR, SLOW_DOWN, type Fault, type WireCall } from '../helpers/aws-wire.ts';
+import { startAws } from '../helpers/aws.ts';
+import { describeObjectStore } from './object-store-contract.ts';
+
+async function startStore(prefix = '') {
+  const aws = await startAws();
+  const wire = createWire();
+  const { s3 } = wire.attach(aws.createClients());
+  const bucket = aws.config.filesBucket;
+  const store = createS3Store({ client: s3, bucket, prefix });
+  const keysInBucket = async () => {
+    const { Contents = [] } = await aws.clients.s3.send(new ListObjectsV2Command({ Bucket: bucket }));
+    return Contents.map(({ Key }) => Key);
+  };
+  return { ...aws, bucket, wire, store, keysInBucket };
+}
+
+function first(command: string, fault: Fault) {
+  return (call: WireCall) => (call.command === command && call.attempts.length === 1 ? fault : undefined);
+}
+
+const PART_BYTES = 5 * 1024 ** 2;
+const UNAVAILABLE = { name: 'ObjectStoreError', code: 'UNAVAILABLE' };
+
+describeObjectStore('S3', async () => (await startStore()).store);
+
+describe('keys', () => {
+  test('the prefix stands before every key in the bucket, and before none that is given or taken', async () => {
+    const { store, keysInBucket } = await startStore('team/files/');
+    await store.put('a/1', Buffer.from('one'));
+    const upload = await store.createUpload('a/2', { partBytes: PART_BYTES });
+    const part = await store.putPart('a/2', upload, 1, Buffer.from('two'));
+    await store.completeUpload('a/2', upload, [part]);
+    await store.abortUpload('a/2', upload);
+    expect(await keysInBucket()).toEqual(['team/files/a/1', 'team/files/a/2']);
+    expect(await Array.fromAsync(store.list('a/'))).toEqual(['a/1', 'a/2']);
+    expect((await store.get('a/2'))?.toString()).toBe('two');
+    expect(await store.head('a/2')).toMatchObject({ bytes: 3 });
+    await store.delete('a/1');
+    expect(await keysInBucket()).toEqual(['team/files/a/2']);
+  });
+
+  test('a key that is too long with its prefix is refused by every call, and S3 is not asked', async () => {
+    const { store, wire } = await startStore('team/files/');
+    const room = 1024 - 'team/files/'.length;
+    const key = `${'é'.repeat(Math.floor(room / 2))}xx`;
+    const conflict = { name: 'ObjectStoreError', code: 'KEY_CONFLICT' };
+    await expect(store.put(key, Buffer.from('x'))).rejects.toMatchObject(conflict);
+    await expect(store.createUpload(key, { partBytes: PART_BYTES })).rejects.toMatchObject(conflict);
+    await expect(store.head(key)).rejects.toMatchObject(conflict);
+    await expect(store.get(key)).rejects.toMatchObject(conflict);
+    expect(wire.calls).toEqual([]);
+    await store.put(key.slice(0, -1), Buffer.from('x'));
+  });
+
+  test('a bucket that is not there is an error, not an absent object', async () => {
+    const { clients } = await startStore();
+    const store = createS3Store({ client: clients.s3, bucket: 'no-such-bucket' });
+    await expect(store.get('a')).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({ cause: { name: 'NoSuchBucket' } });
+    await expect(Array.fromAsync(store.list(''))).rejects.toMatchObject(UNAVAILABLE);
+  });
+});
+
+describe('what S3 is given to check', () => {
+  test('length and CRC-32 of a body', async () => {
+    const { store, wire } = await startStore();
+    await store.put('k', Buffer.from('123456789'));
+    await store.put('empty', Buffer.alloc(0));
+    const [digits, empty] = wire.calls.map(({ attempts }) => attempts[0]?.headers);
+    expect(digits).toMatchObject({ 'content-length': '9', 'x-amz-checksum-crc32': 'y/Q5Jg==' });
+    expect(empty).toMatchObject({ 'content-length': '0', 'x-amz-checksum-crc32': 'AAAAAA==' });
+    expect(digits).not.toHaveProperty('transfer-encoding');
+    expect(digits).not.toHaveProperty('Expect');
+  });
+
+  test('the same of every part, and of all parts together at the end', async () => {
+    const { store, wire } = await startStore();
+    const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+    const second = await store.putPart('k', upload, 2, Buffer.from('123456789'));
+    const first = await store.putPart('k', upload, 1, Buffer.alloc(PART_BYTES));
+    await store.completeUpload('k', upload, [second, first]);
+    const [create, part, , complete] = wire.calls;
+    expect(create?.attempts[0]?.headers).toMatchObject({ 'x-amz-checksum-algorithm': 'CRC32' });
+    expect(part?.attempts[0]?.headers).toMatchObject({ 'content-length': '9', 'x-amz-checksum-crc32': 'y/Q5Jg==' });
+    expect(complete?.attempts[0]?.headers).toMatchObject({ 'x-amz-mp-object-size': String(PART_BYTES + 9) });
+    expect(complete?.input.MultipartUpload).toEqual({
+      Parts: [
+        { PartNumber: 1, ETag: first.etag, ChecksumCRC32: first.checksum },
+        { PartNumber: 2, ETag: second.etag, ChecksumCRC32: 'y/Q5Jg==' },
+      ],
+    });
+  });
+});
+
+describe('faults of S3', () => {
+  test('calls that S3 asks to repeat, or whose connection breaks before or after, are repeated', async () => {
+    for (const fault of [SLOW_DOWN, S3_INTERNAL_ERROR, 'lose request', 'lose answer'] as const) {
+      const { store, wire } = await startStore();
+      wire.fault = (call) => first(call.command, fault)(call);
+      await Promise.all([store.put('a', Buffer.from('a')), store.put('b', Buffer.from('b'))]);
+      const [body, info, keys] = await Promise.all([store.get('a'), store.head('a'), Array.fromAsync(store.list(''))]);
+      expect({ body: String(body), info, keys }).toMatchObject({ body: 'a', info: { bytes: 1 }, keys: ['a', 'b'] });
+      await store.delete('a');
+      expect(wire.calls.every(({ attempts }) => attempts.length === 2)).toBe(true);
+    }
+  });
+
+  test('what does not pass ends as unavailable, with the cause', async () => {
+    const { store, wire } = await startStore();
+    wire.fault = () => S3_INTERNAL_ERROR;
+    await expect(store.put('a', Buffer.from('a'))).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      message: 'S3 failed (InternalError)',
+      cause: { name: 'InternalError' },
+    });
+    expect(wire.calls[0]?.attempts).toHaveLength(5);
+  });
+
+  test('a body that breaks off, or ends too early, is not taken for the whole one', async () => {
+    const { store, wire } = await startStore();
+    await store.put('k', randomBytes(100_000));
+    const breaks = async function* (whole: Readable) {
+      for await (const piece of whole) {
+        yield (piece as Buffer).subarray(0, 10);
+        throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+      }
+    };
+    wire.fault = () => ({ body: (whole) => Readable.from(breaks(whole)) });
+    await expect(store.get('k')).rejects.toMatchObject(UNAVAILABLE);
+    wire.fault = () => ({ body: () => Readable.from([Buffer.from('short')]) });
+    await expect(store.get('k', { from: 10 })).rejects.toMatchObject(UNAVAILABLE);
+  });
+
+  test('an upload of which every answer was lost once is completed', async () => {
+    const { store, wire } = await startStore();
+    wire.fault = (call) => first(call.command, 'lose answer')(call);
+    const body = randomBytes(PART_BYTES + 1000);
+    const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+    const parts = [
+      await store.putPart('k', upload, 1, body.subarray(0, PART_BYTES)),
+      await store.putPart('k', upload, 2, body.subarray(PART_BYTES)),
+    ];
+    await store.completeUpload('k', upload, parts);
+    await store.abortUpload('k', upload);
+    expect((await store.get('k'))?.equals(body)).toBe(true);
+    // The first of the two is known to nobody: the bucket's rule ends it.
+    expect(wire.calls[0]?.attempts.map(({ landed }) => landed)).toEqual([true, true]);
+  });
+
+  test("another upload's object under the key is not taken for the own one", async () => {
+    const { store } = await startStore();
+    const [mine, theirs] = [
+      await store.createUpload('k', { partBytes: PART_BYTES }),
+      await store.createUpload('k', { partBytes: PART_BYTES }),
+    ];
+    const myPart = await store.putPart('k', mine, 1, Buffer.from('mine'));
+    await store.completeUpload('k', theirs, [await store.putPart('k', theirs, 1, Buffer.from('same'))]);
+    await store.abortUpload('k', mine);
+    await expect(store.completeUpload('k', mine, [myPart])).rejects.toMatchObject(UNAVAILABLE);
+  });
+
+  test('a completion that begins with 200 and turns into an error is repeated', async () => {
+    const { store, wire } = await startStore();
+    const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+    const part = await store.putPart('k', upload, 1, Buffer.from('x'));
+    const error = { status: 200, body: '\n\n<Error><Code>InternalError</Code><Message>x</Message></Error>' };
+    wire.fault = first('CompleteMultipartUpload', error);
+    await store.completeUpload('k', upload, [part]);
+    expect(wire.calls.at(-1)?.attempts.map(({ landed }) => landed)).toEqual([false, true]);
+    expect((await store.get('k'))?.toString()).toBe('x');
+  });
+
+  test('a completion that never turns out well is unavailable, and nothing is visible', async () => {
+    const { store, wire } = await startStore();
+    const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+    const part = await store.putPart('k', upload, 1, Buffer.from('x'));
+    wire.fault = () => ({ status: 200, body: ' <Error><Code>InternalError</Code></Error>' });
+    await expect(store.completeUpload('k', upload, [part])).rejects.toMatchObject(UNAVAILABLE);
+    wire.fault = () => ({ status: 200, body: '' });
+    await expect(store.completeUpload('k', upload, [part])).rejects.toMatchObject(UNAVAILABLE);
+    wire.fault = () => undefined;
+    expect(await store.get('k')).toBeUndefined();
+    await store.abortUpload('k', upload);
+  });
+});
+
+describe('aborting a call that is under way', () => {
+  const reason = new Error('the lease is lost');
+
+  test('while S3 is at it', async () => {
+    const { store, wire } = await startStore();
+    const controller = new AbortController();
+    wire.fault = () => {
+      controller.abort(reason);
+      return undefined;
+    };
+    await expect(store.put('k', Buffer.alloc(100_000), { signal: controller.signal })).rejects.toBe(reason);
+    expect(wire.underWay).toBe(0);
+  });
+
+  test('in the pause before it is repeated, which is not sat out', async () => {
+    const { store, wire } = await startStore();
+    const controller = new AbortController();
+    wire.fault = () => {
+      setImmediate(() => controller.abort(reason));
+      return SLOW_DOWN;
+    };
+    await expect(store.put('k', Buffer.from('x'), { signal: controller.signal })).rejects.toBe(reason);
+    expect(wire.calls[0]?.attempts.length).toBeLessThan(5);
+  });
+
+  test('while the body comes', async () => {
+    const { store, wire } = await startStore();
+    await store.put('k', Buffer.alloc(10_000_000));
+    const controller = new AbortController();
+    wire.fault = () => ({
+      body: (whole) => {
+        controller.abort(reason);
+        return whole;
+      },
+    });
+    await expect(store.get('k', { signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  test('between two pages of a list', async () => {
+    const { store, wire } = await startStore();
+    const page = '<IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken>';
+    wire.fault = () => ({
+      status: 200,
+      body: `<ListBucketResult>${page}<Contents><Key>a</Key></Contents></ListBucketResult>`,
+    });
+    const controller = new AbortController();
+    const keys = store.list('', { signal: controller.signal })[Symbol.asyncIterator]();
+    expect(await keys.next()).toEqual({ done: false, value: 'a' });
+    controller.abort(reason);
+    await expect(keys.next()).rejects.toBe(reason);
+    expect(wire.calls).toHaveLength(1);
+  });
+});
+
+test('objects are kept in the bucket as they were given, with what a browser needs to show them', async () => {
+  const { store, clients, bucket } = await startStore();
+  const headers = { contentType: 'image/png', contentEncoding: 'gzip', metadata: { index: '7' } };
+  await store.put('a b/ü+%.png', Buffer.from('png'), headers);
+  const object = await clients.s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'a b/ü+%.png' }));
+  expect(object).toMatchObject({ ContentType: 'image/png', ContentEncoding: 'gzip', Metadata: { index: '7' } });
+  expect(await object.Body?.transformToString()).toBe('png');
+});
