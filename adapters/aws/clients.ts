@@ -1,7 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import type { NodeHttpHandlerOptions } from '@smithy/node-http-handler';
 import { OPTION_RANGES } from '../../core/model/options.ts';
 
 export interface AwsClients {
@@ -23,14 +22,14 @@ const S3_IDLE_MS = 10_000;
 /** From the request to the answer's headers: a whole budget of parts through one Lambda's 75 MB/s, several times over. */
 const S3_REQUEST_MS = 60_000;
 /**
- * Full jitter below 1, 2, 4 and 8 s after a 503: long enough for most of a prefix's splitting, short enough that the
- * entry does not hold its memory much longer; after that it waits on its own backoff, without.
+ * With pauses of up to 1, 2, 4 and 8 s after a 503: S3 turns some requests away while it splits a prefix. An entry whose
+ * luck is worse should not hold its memory any longer; it waits on its own backoff, without.
  */
 const S3_ATTEMPTS = 5;
 
 /** Records are small, and the largest query is a megabyte. */
 const DYNAMO_REQUEST_MS = 3000;
-/** All attempts together end within the 15 s that a lease keeps in reserve. */
+/** All attempts of a write that nobody answers end within the 15 s that a lease keeps in reserve. */
 const DYNAMO_ATTEMPTS = 4;
 /** A planner writes 16 records at once, a worker one. */
 const DYNAMO_SOCKETS = 32;
@@ -69,7 +68,8 @@ export function createClients(): AwsClients {
   };
 }
 
-function limits(of: { sockets: number; requestMs: number; idleMs: number }): NodeHttpHandlerOptions {
+/** Options of the SDK's HTTP handler. */
+function limits(of: { sockets: number; requestMs: number; idleMs: number }) {
   const agent = { keepAlive: true, maxSockets: of.sockets };
   return {
     connectionTimeout: CONNECT_MS,
