@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { TICKET_OVERDUE_MS } from '../../../core/model/limits.ts';
+import type { FileDocument, StatusDocument } from '../../../http/status-document.ts';
+import { S3_INTERNAL_ERROR, SLOW_DOWN, THROTTLED, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
+import { cutOff, file, inTurn } from '../../helpers/origin-answers.ts';
+import { startOrigin, type Answer } from '../../helpers/origin.ts';
+import { fileBody, startFileOrigin } from '../local/file-origin.ts';
+import { createChance } from './chance.ts';
+import { startFleet, type Fleet } from './fleet.ts';
+
+const FILES = 1000;
+/** S3, DynamoDB and SQS requests of the workers for 1,000 files, besides the PUT of each file. */
+const REQUEST_BUDGET = 30;
+
+/** Bodies by URL. */
+type Sources = Map<string, Buffer>;
+
+async function startSources(count: number): Promise<Sources> {
+  const origin = await startFileOrigin();
+  return new Map(Array.from({ length: count }, (_, n) => [origin.file(n), fileBody(n)]));
+}
+
+/** Files that are stored in parts; every other one breaks off when it is first asked for, with a part on its way. */
+async function startLargeSources(count: number): Promise<Sources> {
+  const bodies = Array.from({ length: count }, (_, n) => Buffer.alloc(9_000_000 + n, `large ${n}\n`));
+  const answers = bodies.map((body, n): [string, Answer] => {
+    const broken = inTurn(cutOff(body.subarray(0, 8_900_000), body.length), file(body));
+    return [`/${n}.iso`, n % 2 === 0 ? file(body) : broken];
+  });
+  const origin = await startOrigin(Object.fromEntries(answers));
+  return new Map(bodies.map((body, n) => [origin.url(`/${n}.iso`), body]));
+}
+
+async function submit(fleet: Fleet, sources: Sources, options: object = {}): Promise<StatusDocument> {
+  const { status, document } = await fleet.ask({
+    method: 'POST',
+    path: '/batches',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'fleet', urls: [...sources.keys()], options }),
+  });
+  expect(status, fleet.logged.join('')).toBe(202);
+  return document as StatusDocument;
+}
+
+async function listFiles(fleet: Fleet, batchId: string): Promise<FileDocument[]> {
+  const files: FileDocument[] = [];
+  let cursor = '';
+  do {
+    const path = `/batches/${batchId}/files?limit=1000${cursor && `&cursor=${cursor}`}`;
+    const page = (await fleet.ask({ path })).document as { files: FileDocument[]; nextCursor?: string };
+    files.push(...page.files);
+    cursor = page.nextCursor ?? '';
+  } while (cursor !== '');
+  return files;
+}
+
+/** Every URL has one outcome, `done`, and its bytes are in the bucket, which holds nothing else. */
+async function expectAllStored(fleet: Fleet, batchId: string, sources: Sources): Promise<void> {
+  const files = await listFiles(fleet, batchId);
+  expect(files.map(({ url }) => url).sort()).toEqual([...sources.keys()].sort());
+  const stored = await fleet.readBucket();
+  expect([...stored.keys()].sort()).toEqual(files.map(({ key }) => `files/${batchId}/${key}`).sort());
+  for (const { url, key, state, bytes, sha256 } of files) {
+    const body = sources.get(url) ?? Buffer.alloc(0);
+    const digest = createHash('sha256').update(body).digest('hex');
+    expect({ state, bytes, sha256 }, url).toEqual({ state: 'done', bytes: body.length, sha256: digest });
+    expect(stored.get(`files/${batchId}/${key}`), url).toBe(digest);
+  }
+}
+
+test('1,000 files go from POST /batches into the bucket, for no more requests than stated', async () => {
+  const fleet = await startFleet({ seed: 1 });
+  const sources = await startSources(FILES);
+  const { id } = await submit(fleet, sources);
+  const end = await fleet.finish(id);
+  expect(end).toMatchObject({ state: 'finished', total: FILES, done: FILES, pending: 0 });
+  await expectAllStored(fleet, id, sources);
+  expect(fleet.announced).toHaveLength(1);
+  expect(fleet.logged).toEqual([]);
+
+  const { ofFiles, others } = fleet.requestsOfWorkers();
+  const total = others.values().reduce((sum, count) => sum + count, 0);
+  const list = [...others].map(([name, count]) => `${count} ${name}`).join(', ');
+  console.log(`Requests of the workers for ${FILES} files: ${ofFiles} PUTs of files, ${total} others (${list})`);
+  expect(ofFiles).toBe(FILES);
+  expect(total).toBeLessThanOrEqual(REQUEST_BUDGET);
+});
+
+test.each([3, 8])(
+  'so they do with tickets that come twice, workers that die, and answers that are errors or get lost; seed %i',
+  async (seed) => {
+    const chance = createChance(seed);
+    const faults = new Map<string, number>();
+    const fleet = await startFleet({
+      seed,
+      // Many shards, so that there is much to go wrong.
+      limits: { minEntriesPerShard: 50, connectionsPerShard: 4 },
+      again: ({ Body = '' }) => (chance(`again ${Body}`) < 0.5 ? 'same' : 'anew'),
+      dies: (name) => (chance(`dies ${name}`) < 0.1 ? 1 + Math.floor(300 * chance(`when ${name}`) ** 2) : undefined),
+      fault: (call, name) => {
+        // A user would post the list again; here the batch is wanted that this call begins.
+        if (call.owner === 'api' && call.attempts.length > 2) return undefined;
+        const [kind, fault] = drawFault(call, chance(`fault ${name}`)) ?? [];
+        if (kind !== undefined) faults.set(kind, (faults.get(kind) ?? 0) + 1);
+        return fault;
+      },
+    });
+    const sources = new Map([...(await startSources(FILES)), ...(await startLargeSources(8))]);
+    const { id } = await submit(fleet, sources, { connectionsPerHost: 64 });
+    const end = await fleet.finish(id);
+    expect(end).toMatchObject({ state: 'finished', total: sources.size, done: sources.size, pending: 0 });
+    const uploads = fleet.uploads();
+    const { deaths, invocations, elapsedMs } = fleet;
+    console.log(`Seed ${seed}:`, { elapsedMs, invocations, deaths, ...Object.fromEntries(faults), uploads });
+    // Leases that ran out were waited for, and no ticket had to be missed by the sweeper.
+    expect(elapsedMs).toBeLessThan(TICKET_OVERDUE_MS);
+
+    fleet.endFaults();
+    await expectAllStored(fleet, id, sources);
+    expect(uploads.leftOpen).toEqual([]);
+    // All of it did happen.
+    expect([...faults.keys()].sort()).toEqual(KINDS.toSorted());
+    expect(deaths).toBeGreaterThan(0);
+    expect(uploads.unheard).toBeGreaterThan(0);
+  },
+);
+
+const KINDS = [
+  'lost answers',
+  'lost requests',
+  'S3: slow down',
+  'S3: internal error',
+  'S3: 200 and an error',
+  'throttled',
+];
+
+/** What happens to an attempt, `x` of which was drawn; most have luck. */
+function drawFault({ service, command }: WireCall, x: number): [string, Fault] | undefined {
+  if (x < 0.005) return ['lost requests', 'lose request'];
+  if (service === 's3' && x < 0.01) return ['S3: slow down', SLOW_DOWN];
+  if (service === 's3' && x < 0.02) return ['S3: internal error', S3_INTERNAL_ERROR];
+  if (service === 'dynamo' && x < 0.045) return ['throttled', THROTTLED];
+  // There are few calls of these, and much depends on each.
+  if (command === 'CompleteMultipartUpload' && x > 0.7) return ['S3: 200 and an error', ERROR_AFTER_200];
+  const risk = command.endsWith('MultipartUpload') ? 0.25 : service === 'dynamo' ? 0.1 : 0.03;
+  return x < risk ? ['lost answers', 'lose answer'] : undefined;
+}
+
+const ERROR_AFTER_200 = { status: 200, body: S3_INTERNAL_ERROR.body };
