@@ -41,8 +41,8 @@ export const CHECKPOINT_MS = 5 * SECOND;
 export const RENEW_MS = 20 * SECOND;
 /** Outcomes of one results object; more wait for the next checkpoint. */
 export const MAX_OUTCOMES_PER_CHECKPOINT = 5000;
-/** How long a turn starts new entries. */
-export const TURN_BUDGET_MS = 5 * MINUTE;
+/** So long before its deadline a turn starts nothing more, so that what is under way can still be finished. */
+export const TURN_TAIL_MS = 5 * MINUTE;
 /** What a turn keeps of its deadline for bringing its work home. */
 export const TURN_END_MS = 30 * SECOND;
 /** A turn with nothing else to do waits no longer than this; giving up the lease and taking it again costs as much. */

@@ -36,7 +36,8 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
 
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const shard = await ledger.getShard(batchId, ticket.shard);
-    if (!shard) return batch.state === 'cancelling' ? 'acknowledge' : { visibleIn: LOOK_AGAIN_MS };
+    // Once a batch is planned all its shards are there: this ticket is nobody's.
+    if (!shard) return 'acknowledge';
     if (shard.finishedAt !== undefined) {
       await closeBatch(service, batchId);
       return 'acknowledge';

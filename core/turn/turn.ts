@@ -25,7 +25,7 @@ export type Disposition = 'acknowledge' | 'keep';
 
 /**
  * Takes one turn at a ticket's shard: lease, work, checkpoints, release. Returns with nothing under way.
- * An error means that ledger or store failed; the ticket then comes back by itself.
+ * An error means that ledger or store failed; the ticket then comes back by itself, within its visibility.
  */
 export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBounds): Promise<Disposition> {
   const { clock, tickets } = deps;
@@ -37,10 +37,11 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
     return 'keep';
   };
 
+  // First, since a queue may have hidden the ticket for much longer: who dies or fails from here on is missed in time.
+  await hide(TICKET_VISIBILITY_MS);
   const acquired = await acquire(deps, delivery, newToken(deps.random));
   if (acquired === 'acknowledge') return 'acknowledge';
   if ('visibleIn' in acquired) return keep(acquired.visibleIn);
-  await hide(TICKET_VISIBILITY_MS);
 
   const checkpoints = createCheckpointer(deps, acquired.shard);
   const watching = new AbortController();

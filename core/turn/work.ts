@@ -8,8 +8,8 @@ import {
   MAX_CRASHES,
   MAX_KILLS,
   MAX_OUTCOMES_PER_CHECKPOINT,
-  TURN_BUDGET_MS,
   TURN_END_MS,
+  TURN_TAIL_MS,
 } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { readManifest } from '../plan/manifest.ts';
@@ -44,7 +44,7 @@ export async function work(
 ): Promise<WorkEnd> {
   const { clock, random } = deps;
   const now = () => clock.now();
-  const budgetEnd = now() + TURN_BUDGET_MS;
+  const pullEnd = bounds.deadline - TURN_TAIL_MS;
   const hardEnd = bounds.deadline - TURN_END_MS;
 
   const get = async (key: string, range?: GetOptions): Promise<Buffer> => {
@@ -121,7 +121,7 @@ export async function work(
 
   /** Starts as many entries as may be under way now, and ends those that need no attempt. */
   async function startWhatMay(): Promise<void> {
-    while (attempts.count < connections && !mustEnd() && now() < budgetEnd) {
+    while (attempts.count < connections && !mustEnd() && now() < pullEnd) {
       if (attempts.settled.length >= MAX_OUTCOMES_PER_CHECKPOINT) await rounds.checkpoint();
       const waiting = await backlog.take((host) => {
         if (doom !== undefined || host.down) return true;
@@ -164,7 +164,7 @@ export async function work(
       if (mustEnd()) break;
 
       const nextAt = await backlog.nextAt();
-      const spent = now() >= budgetEnd;
+      const spent = now() >= pullEnd;
       if (attempts.count === 0 && (backlog.isEmpty() || spent || nextAt - now() > LINGER_MS)) break;
 
       await rounds.go();

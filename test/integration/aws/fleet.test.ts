@@ -87,7 +87,8 @@ test('1,000 files go from POST /batches into the bucket, for no more requests th
   expect(total).toBeLessThanOrEqual(REQUEST_BUDGET);
 });
 
-test.each([3, 8])(
+// In 16 workers die while they take their lease.
+test.each([3, 8, 16])(
   'so they do with tickets that come twice, workers that die, and answers that are errors or get lost; seed %i',
   async (seed) => {
     const chance = createChance(seed);

@@ -158,6 +158,7 @@ async function watch(
   for (;;) {
     const now = await status(url, id);
     expect(now.done + now.failed + now.skipped + now.cancelled + now.pending).toBe(now.total);
+    expect(now.pending).toBeGreaterThanOrEqual(0);
     for (const count of ['done', 'failed', 'skipped', 'cancelled', 'bytes'] as const) {
       expect(now[count]).toBeGreaterThanOrEqual(last?.[count] ?? 0);
     }

@@ -78,7 +78,8 @@ describe('a worker', () => {
     const origin = await startFileOrigin();
     await submit(service, [origin.file(1)]);
     const message = await receive();
-    const work = createWorkerHandler({ ...dyingAt(service, 2, 'before').service, download }, log);
+    // Each turn hides its ticket and then reads the batch: the second of these reads is the fourth call.
+    const work = createWorkerHandler({ ...dyingAt(service, 4, 'before').service, download }, log);
     const unknown: Ticket = { batchId: '01890a5d-ac96-774b-bcce-b302099a8057', shard: 0 };
 
     const answer = await work(sqsEvent({ body: JSON.stringify(unknown) }, message), invocation(15 * MINUTE));
