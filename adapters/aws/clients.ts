@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { OPTION_RANGES } from '../../core/model/options.ts';
+import { createRetries } from './retries.ts';
 
 export interface AwsClients {
   s3: S3Client;
@@ -19,11 +20,11 @@ const CONNECT_MS = 2000;
 const S3_SOCKETS = 2 * OPTION_RANGES.connectionsPerHost.max + 32;
 /** No byte in either direction: S3 is gone. It keeps the line busy while it puts a large upload together. */
 const S3_IDLE_MS = 10_000;
-/** From the request to the answer's headers: a whole budget of parts through one Lambda's 75 MB/s, several times over. */
-const S3_REQUEST_MS = 60_000;
+/** From the request to the answer's headers: a whole budget of parts through one Lambda's 75 MB/s, four times over. */
+const S3_REQUEST_MS = 20_000;
 /**
- * With pauses of up to 1, 2, 4 and 8 s after a 503: S3 turns some requests away while it splits a prefix. An entry whose
- * luck is worse should not hold its memory any longer; it waits on its own backoff, without.
+ * With pauses of up to 0.5, 1, 2 and 4 s after a 503: S3 turns some requests away while it splits a prefix. An entry
+ * whose luck is worse should not hold its memory any longer; it waits on its own backoff, without.
  */
 const S3_ATTEMPTS = 5;
 
@@ -43,26 +44,22 @@ const SQS_SOCKETS = 16;
  * Clients of the SDK, with limits: its own are 50 sockets and no time limit at all. Region, credentials and endpoints
  * are what the environment says.
  *
- * Retries are `standard`: `adaptive` slows every call of a client down when one prefix is throttled, and a checkpoint
- * that waits for its turn costs the lease.
+ * Retries are Downburst's own, without the SDK's budget for all calls of a client together: see `retries.ts`.
  */
 export function createClients(): AwsClients {
   return {
     s3: new S3Client({
-      retryMode: 'standard',
-      maxAttempts: S3_ATTEMPTS,
+      retryStrategy: createRetries(S3_ATTEMPTS),
       // A round trip and a new connection for every part, to learn what the answer to the part says as well.
       expectContinueHeader: false,
       requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
     }),
     dynamo: new DynamoDBClient({
-      retryMode: 'standard',
-      maxAttempts: DYNAMO_ATTEMPTS,
+      retryStrategy: createRetries(DYNAMO_ATTEMPTS),
       requestHandler: limits({ sockets: DYNAMO_SOCKETS, requestMs: DYNAMO_REQUEST_MS, idleMs: DYNAMO_REQUEST_MS }),
     }),
     sqs: new SQSClient({
-      retryMode: 'standard',
-      maxAttempts: SQS_ATTEMPTS,
+      retryStrategy: createRetries(SQS_ATTEMPTS),
       requestHandler: limits({ sockets: SQS_SOCKETS, requestMs: SQS_REQUEST_MS, idleMs: SQS_REQUEST_MS }),
     }),
   };

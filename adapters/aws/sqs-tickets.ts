@@ -8,6 +8,7 @@ import {
   type Message,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import { inLanes } from '../../core/model/lanes.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Delivery, Ticket, Tickets } from '../../core/ports/tickets.ts';
 
@@ -53,12 +54,7 @@ export function createSqsTickets(client: SQSClient, queueUrl: string, clock: Clo
     async send(tickets) {
       const calls: Ticket[][] = [];
       for (let at = 0; at < tickets.length; at += CALL_MESSAGES) calls.push(tickets.slice(at, at + CALL_MESSAGES));
-      const queue = calls.values();
-      const lane = async () => {
-        for (const some of queue) await sendSome(some);
-      };
-      const lanes = await Promise.allSettled(Array.from({ length: Math.min(SENDS_AT_ONCE, calls.length) }, lane));
-      for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason;
+      await inLanes(calls, SENDS_AT_ONCE, sendSome);
     },
 
     async receive(limit, visibilityMs) {

@@ -87,6 +87,8 @@ type FailedLine = Pick<Outcome, 'url' | 'key' | (typeof FAILURE_FIELDS)[number]>
 async function writeFailedList({ state }: Service, batch: BatchRecord, shards: ShardRecord[]): Promise<void> {
   await using writer = createObjectWriter(state, failedListKey(batch.id), { contentType: 'application/x-ndjson' });
   for (const shard of shards) {
+    // A listing costs a request, and most shards of a good batch have nothing to list.
+    if (shard.failed === 0) continue;
     for await (const { index, url, key, code, message, httpStatus, attempts } of readOutcomes(state, shard, 'failed')) {
       const line: FailedLine = { url, key, index, code, message, httpStatus, attempts };
       await writer.write(Buffer.from(`${JSON.stringify(line)}\n`));

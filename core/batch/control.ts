@@ -1,10 +1,13 @@
 import { BatchStateError, UnknownBatchError } from '../model/errors.ts';
+import { inLanes } from '../model/lanes.ts';
 import { pendingOf, type BatchRecord, type BatchState, type ShardRecord } from '../model/records.ts';
 import { closeBatch } from './close.ts';
 import type { Service } from './service.ts';
 
 /** How often a change of a batch's state is tried again when others change the record at the same time. */
 const MAX_TRIES = 20;
+/** Shards ended at once: a thousand of them within the time that a caller waits. */
+const SHARDS_AT_ONCE = 16;
 
 /**
  * Cancels what is left of a batch: nothing new starts, workers give up what is under way at their next look at the
@@ -15,7 +18,7 @@ const MAX_TRIES = 20;
 export async function cancelBatch(service: Service, batchId: string): Promise<void> {
   await change(service, batchId, 'cancelling', ['planning', 'running', 'paused'], ['cancelling', 'cancelled']);
   const read = await service.ledger.readBatch(batchId);
-  for (const shard of read?.shards ?? []) await endCancelled(service, shard);
+  await inLanes(read?.shards ?? [], SHARDS_AT_ONCE, (shard) => endCancelled(service, shard));
   await closeBatch(service, batchId);
 }
 

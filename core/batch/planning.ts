@@ -1,3 +1,4 @@
+import { inLanes } from '../model/lanes.ts';
 import { planKey } from '../model/layout.ts';
 import { noCounts, type BatchRecord, type ShardRecord } from '../model/records.ts';
 import type { Service } from './service.ts';
@@ -21,11 +22,7 @@ export async function startPlanned(service: Service, batchId: string): Promise<v
   if (!body) throw new Error(`Batch ${batchId} has no plan.`);
   const planned = JSON.parse(String(body)) as PlannedShard[];
 
-  const queue = planned.values();
-  const create = async () => {
-    for (const shard of queue) await ledger.createShard(newShard(batchId, shard, clock.now()));
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, create));
+  await inLanes(planned, CONCURRENCY, (shard) => ledger.createShard(newShard(batchId, shard, clock.now())));
 
   for (;;) {
     const batch = await ledger.getBatch(batchId);
