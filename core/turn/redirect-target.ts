@@ -32,6 +32,8 @@ export function createRedirectTarget(deps: {
     const owner = batch.shardCount === 1 ? undefined : await findHost(state, batch.id, batch.hostCount, name);
     if (owner === shard.shard) return hosts.get(name, shard.connectionsPerHost);
     if (owner !== undefined) throw new LeadsAbroad();
+    // Nobody planned for it; where there are more shards than connections, the later ones have none.
+    if (shard.shard >= batch.options.connectionsPerHost) throw new LeadsAbroad();
     return hosts.getGuest(name, Math.max(1, Math.floor(batch.options.connectionsPerHost / batch.shardCount)));
   };
 }
