@@ -25,9 +25,12 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   const allow = (grantees: IFunction[], actions: string[], resources: string[], conditions = {}) => {
     for (const grantee of grantees) grantee.addToRolePolicy(new PolicyStatement({ actions, resources, conditions }));
   };
-  /** Without it S3 answers 403 for what is not there. */
+  /**
+   * Without it S3 answers 403 for what is not there. `IfExists`, since only a listing names a prefix: a condition that
+   * wants one may not hold for the look at a single key.
+   */
   const list = (grantees: IFunction[], bucket: FilesBucket, prefix: string) => {
-    allow(grantees, ['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': `${prefix}*` } });
+    allow(grantees, ['s3:ListBucket'], [bucket.bucketArn], { StringLikeIfExists: { 's3:prefix': `${prefix}*` } });
   };
   const readers = [api, status, planner, worker, sweeper];
   const writers = [api, planner, worker, sweeper];

@@ -38,7 +38,7 @@ export function expectGranted(template: Template, name: string, needs: readonly 
 }
 
 function allows({ action, resource, condition }: Permission, need: Need): boolean {
-  const prefix = condition?.StringLike?.['s3:prefix'];
+  const prefix = condition?.StringLikeIfExists?.['s3:prefix'];
   return action === need.action && isLike(need.resource, resource) && isLike(need.prefix ?? '', prefix ?? '');
 }
 

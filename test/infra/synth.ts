@@ -67,7 +67,7 @@ export interface Statement {
   Effect: 'Allow' | 'Deny';
   Action: string | string[];
   Resource: Value | Value[];
-  Condition?: { StringLike?: Record<string, string> };
+  Condition?: { StringLikeIfExists?: Record<string, string> };
 }
 
 /** Something that a function may do: an action, and on what, with `*` for anything. */

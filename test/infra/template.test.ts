@@ -139,7 +139,7 @@ describe('what the functions may do', () => {
   const granted = (name: string, of = template) =>
     permissionsOf(of, name)
       .map(({ action, resource, condition }) => {
-        const when = Object.entries(condition?.StringLike ?? {}).map(([key, value]) => ` if ${key} ${value}`);
+        const when = Object.entries(condition?.StringLikeIfExists ?? {}).map(([key, value]) => ` if ${key} ${value}`);
         return `${action} ${readable(resource)}${when.join('')}`;
       })
       .sort();
