@@ -9,6 +9,8 @@ const TLS_CODE =
   /^(CERT_|CRL_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|EPROTO)/;
 /** What Node's HTTP parser says. */
 const PARSER_CODE = 'HPE_';
+/** This process has no file descriptor left: no fault of the host's. */
+const OUR_OWN: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 const NO_SUCH_NAME: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'ENONAME']);
 
 /** An attempt's failure as a `DownloadError`, whatever threw it; one that is a `DownloadError` stays itself. Without a phase it is one that nobody foresaw. */
@@ -16,8 +18,7 @@ export function toDownloadError(error: unknown, phase?: Phase, httpStatus?: numb
   if (error instanceof DownloadError) return error;
   const detail = codeOf(error);
   const code = failureOf(error, detail, phase);
-  const message = FAILURES[code].meaning + (detail === undefined ? '' : ` (${detail})`);
-  return new DownloadError(code, message, { cause: error, httpStatus });
+  return new DownloadError(code, FAILURES[code].meaning + more(error, detail), { cause: error, httpStatus });
 }
 
 /** The failure of a code, told by the code's own meaning. */
@@ -25,11 +26,17 @@ export function failure(code: FailureCode, httpStatus?: number): DownloadError {
   return new DownloadError(code, FAILURES[code].meaning, { httpStatus });
 }
 
+/** What a store says of its failure is for people; of any other error only the code is. */
+function more(error: unknown, detail: string | undefined): string {
+  if (error instanceof ObjectStoreError) return `: ${error.message}`;
+  return detail === undefined ? '' : ` (${detail})`;
+}
+
 function failureOf(error: unknown, detail: string | undefined, phase: Phase | undefined): FailureCode {
   if (phase === 'store') {
     return error instanceof ObjectStoreError && error.code === 'KEY_CONFLICT' ? 'KEY_CONFLICT' : 'STORE_FAILED';
   }
-  if (detail === undefined || phase === undefined) return 'INTERNAL';
+  if (detail === undefined || phase === undefined || OUR_OWN.has(detail)) return 'INTERNAL';
   switch (phase) {
     case 'lookup':
       return NO_SUCH_NAME.has(detail) ? 'UNKNOWN_HOST' : 'DNS_FAILED';

@@ -93,12 +93,12 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     if (outcomes.length > 0) {
       const body = Buffer.from(outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''));
       const key = resultsKey(batchId, shard, { seq, epoch, failed });
-      if (!(await persist(() => state.put(key, body).then(() => true)))) return false;
+      if (!(await persist(() => state.put(key, body, { signal: lost.signal }).then(() => true)))) return false;
     }
     if (next.waiting !== undefined) {
       const key = next.waiting;
       const body = Buffer.from(JSON.stringify(list));
-      if (!(await persist(() => state.put(key, body).then(() => true)))) return false;
+      if (!(await persist(() => state.put(key, body, { signal: lost.signal }).then(() => true)))) return false;
     }
     return (await persist(() => commit(next))) === true;
   }
@@ -118,7 +118,8 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     const former = record.waiting;
     record = landed;
     fenceAt = landed.leaseUntil - FENCE_MS;
-    if (former !== undefined && former !== landed.waiting) await state.delete(former).catch(() => undefined);
+    if (former !== undefined && former !== landed.waiting)
+      await state.delete(former, { signal: lost.signal }).catch(() => undefined);
     return true;
   }
 
