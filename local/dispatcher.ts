@@ -6,6 +6,8 @@ import type { WorkerPool } from './worker-pool.ts';
 
 /** How often tickets are looked for that become visible by time alone. */
 const POLL_MS = 250;
+/** The same while the queue fails, as on a disk that is full. */
+const TROUBLE_POLL_MS = 5000;
 
 export interface Dispatcher {
   /** Looks for tickets at once. */
@@ -47,14 +49,20 @@ export function createDispatcher(deps: { tickets: Tickets; pool: WorkerPool; clo
   }
 
   async function loop(): Promise<void> {
+    let trouble = '';
     while (!stopped) {
       // Renewed before looking: a wake-up that comes while looking is not lost.
       wakeUp = new AbortController();
-      const received = await receive().catch((error: unknown) => {
-        log.error('tickets could not be received', error);
-        return 0;
-      });
-      if (received === 0) await clock.sleep(POLL_MS, wakeUp.signal).catch(() => undefined);
+      try {
+        const received = await receive();
+        trouble = '';
+        if (received === 0) await clock.sleep(POLL_MS, wakeUp.signal).catch(() => undefined);
+      } catch (error) {
+        // Told once, however long it lasts.
+        if (trouble !== String(error)) log.error('tickets could not be received', error);
+        trouble = String(error);
+        await clock.sleep(TROUBLE_POLL_MS, wakeUp.signal).catch(() => undefined);
+      }
     }
   }
 

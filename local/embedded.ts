@@ -1,3 +1,11 @@
+import {
+  resultCodeOf,
+  SQLITE_CORRUPT,
+  SQLITE_FULL,
+  SQLITE_IOERR,
+  SQLITE_NOTADB,
+  SQLITE_READONLY,
+} from '../adapters/sqlite/database.ts';
 import { FolderInUseError, lockFolder } from '../adapters/sqlite/lock.ts';
 import type { Service, Summary } from '../core/batch/service.ts';
 import { recoverAfterRestart, sweep } from '../core/batch/sweep.ts';
@@ -10,7 +18,7 @@ import { addGuard } from './guard.ts';
 import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
 import { StartError } from './start-error.ts';
-import { layout, limitsFor, makeFolders, openStores, removeLeftovers } from './stores.ts';
+import { layout, limitsFor, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
 import { createWorkerPool } from './worker-pool.ts';
 
 /** How long turns may take to bring their work home when the service stops. */
@@ -45,8 +53,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   await using stack = new AsyncDisposableStack();
 
   stack.use(await takeFolder(dataFolder));
-  await removeLeftovers(dataFolder);
-  const stores = openStores(dataFolder);
+  const stores = await openFolder(dataFolder);
   stack.defer(() => stores.close());
 
   const onBatchClosed = (summary: Summary) => log.info(closedLine(summary));
@@ -106,25 +113,51 @@ async function takeFolder(dataFolder: string): Promise<Disposable> {
     await makeFolders(dataFolder);
     return lockFolder(layout(dataFolder).state);
   } catch (error) {
-    if (!(error instanceof FolderInUseError)) throw asStartError(error, dataFolder, 'choose another one with --data');
+    if (!(error instanceof FolderInUseError)) throw asStartError(error, dataFolder, OTHER_FOLDER);
     const message = `Another Downburst uses ${dataFolder}; stop it, or choose another folder with --data.`;
     throw new StartError(message, { cause: error });
   }
 }
 
+/** Opens the stores of a folder that is this process's own, and clears what dead processes left in it. */
+async function openFolder(dataFolder: string): Promise<Stores> {
+  try {
+    await removeLeftovers(dataFolder);
+    const stores = openStores(dataFolder);
+    await removeOrphans(dataFolder, stores);
+    return stores;
+  } catch (error) {
+    throw asStartError(error, dataFolder, OTHER_FOLDER);
+  }
+}
+
+const OTHER_FOLDER = 'choose another one with --data';
+
 const TROUBLES: Record<string, string> = {
   EACCES: 'may not be used by this user',
   EADDRINUSE: 'is taken by another program',
   EEXIST: 'is a file and not a folder',
+  // What Node says of a folder that cannot be made, on a disk that cannot be written for one.
+  ENOENT: 'cannot be made',
   ENOSPC: 'is on a disk that is full',
   ENOTDIR: 'lies in a file and not in a folder',
   EPERM: 'may not be used by this user',
   EROFS: 'is on a disk that cannot be written',
 };
 
+/** By SQLite's result codes. */
+const DATABASE_TROUBLES: Record<number, string> = {
+  [SQLITE_READONLY]: 'is on a disk that cannot be written',
+  [SQLITE_IOERR]: 'is on a disk that fails or is full',
+  [SQLITE_CORRUPT]: 'holds a damaged database',
+  [SQLITE_FULL]: 'is on a disk that is full',
+  [SQLITE_NOTADB]: 'holds a damaged database',
+};
+
 /** A system's error as a sentence, where a user can do something about it. */
 function asStartError(error: unknown, what: string, advice: string): unknown {
-  const trouble = error instanceof Error && 'code' in error ? TROUBLES[String(error.code)] : undefined;
+  const named = error instanceof Error && 'code' in error ? TROUBLES[String(error.code)] : undefined;
+  const trouble = named ?? DATABASE_TROUBLES[resultCodeOf(error) ?? 0];
   return trouble === undefined ? error : new StartError(`${what} ${trouble}; ${advice}.`, { cause: error });
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileStore, removeStale } from '../adapters/files/file-store.ts';
 import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
@@ -34,6 +34,19 @@ export async function removeLeftovers(dataFolder: string): Promise<void> {
   await removeStale(layout(dataFolder).temp);
 }
 
+/**
+ * Removes what submissions wrote that died before there was a batch: nothing else knows of it. Only for the folder's
+ * owner, before any submission.
+ */
+export async function removeOrphans(dataFolder: string, { ledger, state }: Stores): Promise<void> {
+  // From the folder, since listing the store would go through every object of every batch.
+  const batchIds = await readdir(join(layout(dataFolder).objects, 'batches')).catch(() => []);
+  for (const batchId of batchIds) {
+    if (await ledger.getBatch(batchId)) continue;
+    for await (const key of state.list(`batches/${batchId}/`)) await state.delete(key);
+  }
+}
+
 /** The store of downloaded files. */
 export function openFiles(dataFolder: string) {
   const { files, temp, headers } = layout(dataFolder);
@@ -58,6 +71,17 @@ export function openStores(dataFolder: string): Stores {
       tickets.close();
     },
   };
+}
+
+const MIB = 1024 ** 2;
+/** Memory for the bodies of all downloads, dealt out among the worker threads. */
+const BUDGET_BYTES = 128 * MIB;
+/** A thread's least: two parts of 8 MiB, one that comes in while the other goes out. */
+const MIN_BUDGET_BYTES = 16 * MIB;
+
+/** Bytes in which one of `workers` threads keeps the bodies of all its downloads. */
+export function budgetBytesFor(workers: number): number {
+  return Math.max(MIN_BUDGET_BYTES, Math.floor(BUDGET_BYTES / workers));
 }
 
 /** Connections of a shard that works many small hosts: what one event loop holds with ease. */

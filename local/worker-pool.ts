@@ -5,8 +5,11 @@ import type { Delivery } from '../core/ports/tickets.ts';
 import type { Log } from './log.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 
-/** Turns of one thread at a time: so that a long batch leaves room for a short one. */
-const TURNS_PER_THREAD = 4;
+/**
+ * Turns of one thread at a time. A turn lasts as long as its downloads, and who waits for one may wait for hours, so
+ * that there is room for the shards of dozens of batches; what they share is memory, which the byte budget bounds.
+ */
+export const TURNS_PER_THREAD = 64;
 /** A thread that died is replaced after this pause, so that one that dies at once does not eat a core. */
 const RESTART_DELAY_MS = 1000;
 

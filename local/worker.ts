@@ -1,12 +1,12 @@
 import { lookup } from 'node:dns/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import ipaddr from 'ipaddr.js';
-import { createByteBudget, DEFAULT_BUDGET_BYTES } from '../core/download/byte-budget.ts';
+import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
 import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
-import { limitsFor, openFiles, openStores } from './stores.ts';
+import { budgetBytesFor, limitsFor, openFiles, openStores } from './stores.ts';
 
 /** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
 
@@ -22,7 +22,7 @@ const stores = openStores(dataFolder);
 const downloader = createDownloader({
   files: openFiles(dataFolder),
   clock: stores.clock,
-  budget: createByteBudget(DEFAULT_BUDGET_BYTES),
+  budget: createByteBudget(budgetBytesFor(workers)),
   resolve: (hostname) => lookup(hostname, { all: true }),
   allowedNetworks: allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
 });

@@ -6,8 +6,13 @@ const BUSY_TIMEOUT_MS = 30_000;
 /** Between two tries to switch a new file to WAL. */
 const RETRY_MS = 5;
 
-/** SQLite's result code for a lock that another connection holds. */
+/** SQLite's result codes: a lock that another connection holds, and what a disk can do. */
 export const SQLITE_BUSY = 5;
+export const SQLITE_READONLY = 8;
+export const SQLITE_IOERR = 10;
+export const SQLITE_CORRUPT = 11;
+export const SQLITE_FULL = 13;
+export const SQLITE_NOTADB = 26;
 
 /** What holds an open file until it is closed. */
 export interface Closeable extends Disposable {

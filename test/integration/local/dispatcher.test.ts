@@ -104,6 +104,19 @@ describe('the dispatcher', () => {
     (await turn(1)).end('acknowledge');
   });
 
+  it('says once that the queue fails, and goes on when it no longer does', async () => {
+    const { advance, lines, tickets, turn } = await startDispatcher(1);
+    const receive = tickets.receive.bind(tickets);
+    tickets.receive = () => Promise.reject(new Error('the disk is full'));
+    for (let n = 0; n < 10; n++) await advance(5000);
+    expect(lines.join('').match(/tickets could not be received/g)).toHaveLength(1);
+
+    tickets.receive = receive;
+    await tickets.send([{ batchId: 'a', shard: 0 }]);
+    await advance(5000);
+    (await turn(0)).end('acknowledge');
+  });
+
   it('hands out nothing once it is stopped', async () => {
     const { tickets, turns, dispatcher } = await startDispatcher(1);
     await dispatcher.stop();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -47,15 +47,16 @@ describe('the embedded service', () => {
     expect(origin.requests()).toBe(0);
   });
 
-  it('works a short batch while a long one holds all its connections', async () => {
+  it('works a short batch while long ones hold all their connections', async () => {
     const service = await startServiceProcess(await tempFolder(), '--workers', '1');
     const slow = await startFileOrigin();
     slow.holdAfter(0);
     const quick = await startFileOrigin();
-    const long = await submit(service.url, slow, 100);
+    const long: StatusDocument[] = [];
+    for (let n = 0; n < 12; n++) long.push(await submit(service.url, slow, 100));
     const short = await submit(service.url, quick, 10);
     expect(await watch(service.url, short.id, closed)).toMatchObject({ done: 10 });
-    expect(await status(service.url, long.id)).toMatchObject({ done: 0, pending: 100 });
+    for (const { id } of long) expect(await status(service.url, id)).toMatchObject({ done: 0, pending: 100 });
   });
 });
 
@@ -101,7 +102,37 @@ describe('kill -9', () => {
   });
 });
 
+describe('a submission that died before there was a batch', () => {
+  it('leaves nothing behind after the next start', async () => {
+    const folder = await tempFolder();
+    const origin = await startFileOrigin();
+    const first = await startServiceProcess(folder);
+    const { id } = await submit(first.url, origin, 1);
+    await watch(first.url, id, closed);
+    first.kill('SIGTERM');
+    await first.exit;
+    const batches = join(folder, 'state', 'objects', 'batches');
+    await mkdir(join(batches, '01890a5d-ac96-774b-bcce-b302099a8057'));
+    await writeFile(join(batches, '01890a5d-ac96-774b-bcce-b302099a8057', 'manifest.jsonl'), '{}\n');
+
+    await startServiceProcess(folder);
+    expect(await readdir(batches)).toEqual([id]);
+  });
+});
+
 describe('a start that cannot succeed', () => {
+  it('is refused with one sentence when the database is damaged', async () => {
+    const folder = await tempFolder();
+    await mkdir(join(folder, 'state'));
+    await writeFile(
+      join(folder, 'state', 'ledger.sqlite'),
+      'this is no database, however long it may be\n'.repeat(100),
+    );
+    const { code, stderr } = await runMain(['--port', '0', '--data', folder]).exit;
+    expect(code).toBe(1);
+    expect(stderr).toBe(`${folder} holds a damaged database; choose another one with --data.\n`);
+  });
+
   it('is refused with one sentence while another service uses the folder', async () => {
     const folder = await tempFolder();
     const first = await startServiceProcess(folder);

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLog } from '../../../local/log.ts';
-import { createWorkerPool } from '../../../local/worker-pool.ts';
+import { createWorkerPool, TURNS_PER_THREAD } from '../../../local/worker-pool.ts';
 import type { WorkerPool } from '../../../local/worker-pool.ts';
 import type { Delivery } from '../../../core/ports/tickets.ts';
 import { createManualClock } from '../../helpers/manual-clock.ts';
@@ -48,15 +48,16 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('the worker threads', () => {
-  it('take four turns each, so that a batch that takes long leaves room', async () => {
+  it('take many turns each, so that batches that take long leave room', async () => {
     const { pool } = await startPool(2);
-    expect(pool.free()).toBe(8);
-    const waiting = Array.from({ length: 7 }, () => pool.run(delivery('wait')));
+    const turns = 2 * TURNS_PER_THREAD;
+    expect(pool.free()).toBe(turns);
+    const waiting = Array.from({ length: turns - 1 }, () => pool.run(delivery('wait')));
     expect(pool.free()).toBe(1);
     expect(await pool.run(delivery('end'))).toBe('acknowledge');
     expect(pool.free()).toBe(1);
     await pool.stop(60_000);
-    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 7 }, () => 'keep'));
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => 'keep'));
   });
 
   it('report a turn that failed and go on', async () => {
@@ -75,10 +76,10 @@ describe('the worker threads', () => {
     await until(() => lines.length > 0);
     expect(lines.join('')).toMatch(/error a worker thread died.*: Error: out of luck/);
 
-    expect(pool.free()).toBe(3);
+    expect(pool.free()).toBe(TURNS_PER_THREAD - 1);
     await until(() => clock.pending() > 0);
     await clock.advance(1000);
-    await until(() => pool.free() === 7);
+    await until(() => pool.free() === 2 * TURNS_PER_THREAD - 1);
     expect(await pool.run(delivery('end'))).toBe('acknowledge');
     await pool.stop(60_000);
     expect(await second).toBe('keep');
