@@ -52,13 +52,28 @@ export const MAX_WAITING = 10_000;
 /** Bytes of waiting entries at which fresh ones are left alone, however few they are. */
 export const MAX_WAITING_BYTES = 16 * MIB;
 
-/** Connections to a host that nothing is known of yet. */
+/** Connections to a host that nothing is known of yet, over all shards that work it; each has one at least. */
 export const FIRST_CONNECTIONS = 4;
+/** What is left of a pace after a refusal. */
+export const PACE_CUT = 0.7;
+/** By how much of itself what was cut grows with each success: 18 of them make up for a refusal, 35 for a halving. */
+export const REGROWTH = 0.02;
+/** A pace grows by no more than this part of itself in a second: a fast host refuses once in 7 seconds, no more. */
+export const REGROWTH_PER_SECOND = 0.05;
+/** Requests per second that are added to a pace with each success whatever it is. */
+export const PACE_STEP = 0.01;
+/** The slowest pace, in requests per second; a host that wants less has the backoff. */
+export const MIN_PACE = 1 / 60;
 /** The first pause after a failure, before jitter; each further one is four times as long. */
 export const BACKOFF_BASE_MS = 2 * SECOND;
 export const BACKOFF_FACTOR = 4;
 export const MAX_BACKOFF_MS = 15 * MINUTE;
-/** Faults of a working host that one entry may meet, as a multiple of `maxAttempts`: so that every entry ends. */
+/** Over so long do those come back whom a source told to come at the same time. */
+export const RETRY_AFTER_SPREAD_MS = SECOND;
+/**
+ * Faults of a working host that one entry may meet, as a multiple of `maxAttempts`: so that every entry ends. So many
+ * refusals (429) in a row also give a host up: it lives, and may have others to serve, or a quota of an hour.
+ */
 export const HOST_FAULTS_PER_ATTEMPT = 4;
 
 /** From so many crashes on, a turn works one entry at a time. */

@@ -15,7 +15,7 @@ export interface BatchOptions {
   ifExists: 'skip' | 'overwrite';
   /** Bytes of the largest file that is stored. */
   maxBytes: number;
-  /** Attempts per entry, and failed probes in a row per host. */
+  /** Attempts per entry, and failed probes in a row per host (four times as many where they are answered by 429). */
   maxAttempts: number;
   maxRedirects: number;
   userAgent: string;

@@ -1,6 +1,7 @@
 import { DownloadError } from '../model/failure.ts';
-import { FIRST_CONNECTIONS } from '../model/limits.ts';
-import { backoffMs } from './retry.ts';
+import { FIRST_CONNECTIONS, HOST_FAULTS_PER_ATTEMPT, LINGER_MS, REGROWTH } from '../model/limits.ts';
+import { begun, createPace, refused, taken, type Pace } from './pace.ts';
+import { hostRetryAt } from './retry.ts';
 import type { HostFault, WaitingHost } from './waiting.ts';
 
 /** A source host as a turn sees it. */
@@ -8,6 +9,8 @@ export interface Host {
   readonly name: string;
   /** The most connections that this shard may have to it. */
   max: number;
+  /** This shard's part of what all of them together may ask of it. */
+  share: number;
   /** Not one of the shard's own: only redirects lead to it. */
   guest: boolean;
   /** How many it may have now: found by growing with success and halving with faults. Not whole. */
@@ -17,10 +20,13 @@ export interface Host {
   round: number;
   /** Counted faults in a row. More than none: the host is probed, one connection at a time. */
   failures: number;
+  /** The same, but a refusal (429) counts in part: `maxFailures` of them give the host up. */
+  strikes: number;
   parkedUntil: number;
   /** Given up. */
   down: HostFault | undefined;
-  /** By the rate limit. */
+  pace: Pace;
+  /** By the pace, and by the user's limit. */
   nextStartAt: number;
   /** Whether it ever refused or failed, so that its limit is worth remembering. */
   faulted: boolean;
@@ -51,31 +57,36 @@ export type Hosts = ReturnType<typeof createHosts>;
  * Limits, parks and gives up hosts.
  *
  * @param deps.maxFailures faults in a row that give a host up
- * @param deps.startsPerSecond starts per second and host, of this shard; unlimited if left out
+ * @param deps.connectionsPerHost connections to a host, of all shards together
+ * @param deps.requestsPerSecondPerHost starts per second and host, of all shards together; unlimited if left out
  */
 export function createHosts(deps: {
   now: () => number;
   random: () => number;
   maxFailures: number;
-  startsPerSecond?: number | undefined;
+  connectionsPerHost: number;
+  requestsPerSecondPerHost?: number | undefined;
 }) {
-  const { now, random, maxFailures, startsPerSecond } = deps;
+  const { now, random, maxFailures, connectionsPerHost, requestsPerSecondPerHost = Infinity } = deps;
   const hosts = new Map<string, Host>();
-  const startIntervalMs = startsPerSecond === undefined ? 0 : 1000 / startsPerSecond;
 
   function get(name: string, max: number, known?: WaitingHost): Host {
     let host = hosts.get(name);
     if (!host) {
+      const share = max / connectionsPerHost;
       host = {
         name,
         max,
+        share,
         guest: known?.guest === true,
-        limit: Math.min(max, known?.limit ?? FIRST_CONNECTIONS),
+        limit: Math.min(max, known?.limit ?? Math.max(1, FIRST_CONNECTIONS * share)),
         open: 0,
         round: 0,
         failures: known?.failures ?? 0,
+        strikes: known?.strikes ?? 0,
         parkedUntil: known?.parkedUntil ?? 0,
         down: known?.down,
+        pace: createPace(now(), known?.pace),
         nextStartAt: 0,
         faulted: known !== undefined,
         queue: [],
@@ -85,16 +96,19 @@ export function createHosts(deps: {
     return host;
   }
 
-  /** A host that only redirects lead to, with `max` connections; one of the shard's own stays what it is. */
-  function getGuest(name: string, max: number): Host {
+  /**
+   * A host that only redirects lead to, with `max` connections and a share of its rate; one of the shard's own stays
+   * what it is.
+   */
+  function getGuest(name: string, max: number, share: number): Host {
     const known = hosts.get(name);
     const host = known ?? get(name, max);
     if (!known) host.guest = true;
-    if (host.guest) host.max = max;
+    if (host.guest) Object.assign(host, { max, share });
     return host;
   }
 
-  /** When the host's park and rate limit let it be asked again. */
+  /** When the host's park and pace let it be asked again. */
   function freeAt(host: Host): number {
     return Math.max(host.parkedUntil, host.nextStartAt);
   }
@@ -111,7 +125,9 @@ export function createHosts(deps: {
 
   function open(host: Host): Slot {
     host.open += 1;
-    host.nextStartAt = Math.max(now(), host.nextStartAt) + startIntervalMs;
+    if (host.open === 1) host.pace = begun(host.pace, now());
+    const perSecond = Math.min(host.pace.perSecond, host.share * requestsPerSecondPerHost);
+    host.nextStartAt = Math.max(now(), host.nextStartAt) + 1000 / perSecond;
     return { host, round: host.round };
   }
 
@@ -150,8 +166,10 @@ export function createHosts(deps: {
   function succeeded({ host, round }: Slot): void {
     if (round !== host.round) return;
     host.failures = 0;
-    // Doubles as long as it never faulted, then grows by one per round of its limit.
-    host.limit = Math.min(host.max, host.limit + (host.faulted ? 1 / host.limit : 1));
+    host.strikes = 0;
+    host.pace = taken(host.pace, now());
+    // Doubles in each round of its limit as long as it never faulted.
+    host.limit = Math.min(host.max, host.limit + (host.faulted ? host.limit * REGROWTH : 1));
     serve(host);
   }
 
@@ -165,14 +183,18 @@ export function createHosts(deps: {
 
   /** The host failed: it is parked, and given up after too many failures in a row. */
   function faulted({ host, round }: Slot, error: DownloadError): void {
-    if (error.retryAt !== undefined) host.parkedUntil = Math.max(host.parkedUntil, error.retryAt);
+    const retryAt = hostRetryAt(error, host.failures + 1, now(), random);
+    // Of faults of attempts that were under way together only the first counts, but every Retry-After is obeyed.
+    if (round === host.round || error.retryAt !== undefined) host.parkedUntil = Math.max(host.parkedUntil, retryAt);
     if (round === host.round) {
+      // A probe that is refused tells nothing new of the pace: others may have all that the host gives.
+      if (error.httpStatus !== undefined && host.failures === 0) host.pace = refused(host.pace, now());
       host.round += 1;
       host.faulted = true;
       host.failures += 1;
+      host.strikes += error.code === 'RATE_LIMITED' ? 1 / HOST_FAULTS_PER_ATTEMPT : 1;
       host.limit = Math.max(1, host.limit / 2);
-      host.parkedUntil = Math.max(host.parkedUntil, error.retryAt ?? now() + backoffMs(host.failures, random));
-      if (host.failures >= maxFailures) {
+      if (host.strikes >= maxFailures) {
         host.down = { code: error.code, message: error.message, httpStatus: error.httpStatus };
       }
     }
@@ -191,14 +213,25 @@ export function createHosts(deps: {
   }
 
   /**
-   * What the next turn has to know: the hosts that faulted, of those `needed`, and of those that only redirects lead
-   * to if entries wait at all.
+   * What the next turn has to know: the hosts that faulted or must wait, of those `needed`, and of those that only
+   * redirects lead to if entries wait at all.
    */
   function snapshot(needed: ReadonlySet<string>, waiting: boolean): WaitingHost[] {
     const known: WaitingHost[] = [];
-    for (const { name, guest, limit, failures, parkedUntil, down, faulted } of hosts.values()) {
-      if (!faulted || !(needed.has(name) || (guest && waiting))) continue;
-      known.push({ host: name, limit, failures, parkedUntil, ...(down && { down }), ...(guest && { guest }) });
+    for (const host of hosts.values()) {
+      const { name, guest, limit, pace, failures, strikes, down, faulted } = host;
+      if (!faulted && freeAt(host) <= now() + LINGER_MS) continue;
+      if (!(needed.has(name) || (guest && waiting))) continue;
+      known.push({
+        host: name,
+        limit,
+        failures,
+        strikes,
+        parkedUntil: freeAt(host),
+        ...(pace.perSecond < Infinity && { pace: pace.perSecond }),
+        ...(down && { down }),
+        ...(guest && { guest }),
+      });
     }
     return known;
   }

@@ -26,14 +26,16 @@ export function createRedirectTarget(deps: {
   allowance: number | undefined;
 }): (name: string) => Promise<Host> {
   const { state, batch, shard, hosts, allowance } = deps;
+  const { connectionsPerHost } = batch.options;
   return async (name) => {
-    if (allowance !== undefined) return hosts.getGuest(name, allowance);
+    if (allowance !== undefined) return hosts.getGuest(name, allowance, allowance / connectionsPerHost);
     if (hosts.isOwn(name)) return hosts.get(name, shard.connectionsPerHost);
     const owner = batch.shardCount === 1 ? undefined : await findHost(state, batch.id, batch.hostCount, name);
     if (owner === shard.shard) return hosts.get(name, shard.connectionsPerHost);
     if (owner !== undefined) throw new LeadsAbroad();
     // Nobody planned for it; where there are more shards than connections, the later ones have none.
-    if (shard.shard >= batch.options.connectionsPerHost) throw new LeadsAbroad();
-    return hosts.getGuest(name, Math.max(1, Math.floor(batch.options.connectionsPerHost / batch.shardCount)));
+    if (shard.shard >= connectionsPerHost) throw new LeadsAbroad();
+    const max = Math.max(1, Math.floor(connectionsPerHost / batch.shardCount));
+    return hosts.getGuest(name, max, 1 / Math.min(batch.shardCount, connectionsPerHost));
   };
 }

@@ -1,4 +1,5 @@
-import { BACKOFF_BASE_MS, BACKOFF_FACTOR, MAX_BACKOFF_MS } from '../model/limits.ts';
+import type { DownloadError } from '../model/failure.ts';
+import { BACKOFF_BASE_MS, BACKOFF_FACTOR, MAX_BACKOFF_MS, RETRY_AFTER_SPREAD_MS } from '../model/limits.ts';
 
 /**
  * How long to wait after the n-th failure in a row (from 1): full jitter, so that many who failed together do not
@@ -7,4 +8,18 @@ import { BACKOFF_BASE_MS, BACKOFF_FACTOR, MAX_BACKOFF_MS } from '../model/limits
 export function backoffMs(failures: number, random: () => number): number {
   const most = Math.min(MAX_BACKOFF_MS, BACKOFF_BASE_MS * BACKOFF_FACTOR ** (failures - 1));
   return Math.ceil(random() * most);
+}
+
+/**
+ * When a host that failed for the n-th time in a row is asked again: when it said, or after a backoff. A host tells all
+ * shards the same time; a spread keeps them from coming back at the same instant.
+ */
+export function hostRetryAt(
+  { retryAt }: Pick<DownloadError, 'retryAt'>,
+  failures: number,
+  now: number,
+  random: () => number,
+): number {
+  if (retryAt === undefined) return now + backoffMs(failures, random);
+  return retryAt + Math.ceil(random() * RETRY_AFTER_SPREAD_MS);
 }

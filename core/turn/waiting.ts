@@ -22,7 +22,11 @@ export interface WaitingHost {
   /** Only redirects lead to it. */
   guest?: boolean | undefined;
   limit: number;
+  /** Requests begun per second, if it has refused any. */
+  pace?: number | undefined;
   failures: number;
+  strikes: number;
+  /** By its park or its pace. */
   parkedUntil: number;
   /** Why it was given up, if it was. */
   down?: HostFault | undefined;

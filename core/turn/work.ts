@@ -11,7 +11,6 @@ import {
   TURN_END_MS,
   TURN_TAIL_MS,
 } from '../model/limits.ts';
-import type { BatchOptions } from '../model/options.ts';
 import { readManifest } from '../plan/manifest.ts';
 import type { GetOptions } from '../ports/object-store.ts';
 import { createAttempts } from './attempts.ts';
@@ -61,7 +60,8 @@ export async function work(
     now,
     random,
     maxFailures: batch.options.maxAttempts,
-    startsPerSecond: shareOfRate(batch.options, connectionsPerHost),
+    connectionsPerHost: batch.options.connectionsPerHost,
+    requestsPerSecondPerHost: batch.options.requestsPerSecondPerHost,
   });
   const backlog = createBacklog({
     now,
@@ -195,10 +195,4 @@ export async function work(
     wakeAt: Math.max(now(), wakeAt),
     ticketed: !abroad && (state !== 'paused' || doom !== undefined),
   };
-}
-
-/** Starts per second and host of a shard with so many of a host's connections. */
-function shareOfRate(options: BatchOptions, connections: number): number | undefined {
-  const { requestsPerSecondPerHost: rate, connectionsPerHost } = options;
-  return rate === undefined ? undefined : (rate * connections) / connectionsPerHost;
 }

@@ -1,0 +1,170 @@
+import { expect, test } from 'vitest';
+import { DownloadError } from '../../../core/model/failure.ts';
+import { createHosts, HostParked, type Host, type Hosts } from '../../../core/turn/hosts.ts';
+
+const START = 1_000_000;
+const signal = new AbortController().signal;
+
+/** Hosts at a time that stands still unless `clock.now` is set; chance is always one half. */
+function createRig(options: { requestsPerSecondPerHost?: number; maxFailures?: number } = {}) {
+  const clock = { now: START };
+  const hosts = createHosts({
+    now: () => clock.now,
+    random: () => 0.5,
+    maxFailures: 3,
+    connectionsPerHost: 16,
+    ...options,
+  });
+  return { clock, hosts };
+}
+
+const refusal = (retryAt?: number) => new DownloadError('RATE_LIMITED', 'too many', { httpStatus: 429, retryAt });
+const noAnswer = () => new DownloadError('CONNECT_FAILED', 'refused');
+
+/** Begins and ends one request. */
+function probe({ hosts }: { hosts: Hosts }, host: Host, error?: DownloadError): void {
+  const slot = hosts.open(host);
+  if (error) hosts.faulted(slot, error);
+  else hosts.succeeded(slot);
+  hosts.close(slot);
+}
+
+function countStarts({ hosts }: { hosts: Hosts }, host: Host): number {
+  let n = 0;
+  for (; hosts.mayStart(host); n++) hosts.open(host);
+  return n;
+}
+
+test.each([
+  { shards: 1, max: 16, first: 4 },
+  { shards: 2, max: 8, first: 2 },
+  { shards: 16, max: 1, first: 1 },
+])('$shards shards begin with four connections together, or one each', ({ max, first }) => {
+  const rig = createRig();
+  expect(countStarts(rig, rig.hosts.get('a', max))).toBe(first);
+});
+
+test('connections double with each round up to the limit', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  for (const expected of [4, 8, 16, 16]) {
+    const slots = [];
+    while (rig.hosts.mayStart(host)) slots.push(rig.hosts.open(host));
+    expect(slots).toHaveLength(expected);
+    for (const slot of slots) rig.hosts.succeeded(slot);
+    for (const slot of slots) rig.hosts.close(slot);
+  }
+});
+
+test('refusals of requests that were under way together count once, and their successes say nothing', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  const [a, b, c] = [rig.hosts.open(host), rig.hosts.open(host), rig.hosts.open(host)];
+  rig.hosts.faulted(a, refusal());
+  rig.hosts.faulted(b, refusal());
+  rig.hosts.succeeded(c);
+  expect(host).toMatchObject({ failures: 1, limit: 2, parkedUntil: START + 1000 });
+});
+
+test('a parked host is asked by one request at a time once its park is over', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  probe(rig, host, noAnswer());
+  expect(rig.hosts.mayStart(host)).toBe(false);
+  rig.clock.now = host.parkedUntil;
+  expect(countStarts(rig, host)).toBe(1);
+});
+
+test('faults in a row give a host up, a success between them does not', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  for (const error of [noAnswer(), noAnswer(), undefined, noAnswer(), noAnswer()]) probe(rig, host, error);
+  expect(host.down).toBeUndefined();
+  probe(rig, host, noAnswer());
+  expect(host.down).toMatchObject({ code: 'CONNECT_FAILED' });
+});
+
+test('a host that answers 429 lives: it takes four times as many to give it up', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  for (let i = 0; i < 11; i++) probe(rig, host, refusal());
+  expect(host.down).toBeUndefined();
+  probe(rig, host, refusal());
+  expect(host.down).toMatchObject({ code: 'RATE_LIMITED', httpStatus: 429 });
+});
+
+test('Retry-After is obeyed, of every answer, and a little spread is added', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  const [a, b] = [rig.hosts.open(host), rig.hosts.open(host)];
+  rig.hosts.faulted(a, refusal(START + 5000));
+  expect(host.parkedUntil).toBe(START + 5500);
+  rig.hosts.faulted(b, refusal(START + 60_000));
+  expect(host.parkedUntil).toBe(START + 60_500);
+});
+
+test('after a refusal starts are spread by the pace, and probes that are refused do not slow it', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  for (let i = 0; i < 10; i++) probe(rig, host);
+  probe(rig, host, refusal());
+  const { perSecond } = host.pace;
+  expect(perSecond).toBeCloseTo(7);
+  rig.clock.now = host.parkedUntil;
+  probe(rig, host, refusal());
+  expect(host.pace.perSecond).toBe(perSecond);
+  rig.clock.now = host.parkedUntil;
+  probe(rig, host);
+  expect(rig.hosts.mayStart(host)).toBe(false);
+  rig.clock.now += 1000 / perSecond;
+  expect(rig.hosts.mayStart(host)).toBe(true);
+});
+
+test('a host that did not answer has fewer connections and no pace', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  probe(rig, host, noAnswer());
+  expect(host.pace.perSecond).toBe(Infinity);
+  expect(host.limit).toBe(2);
+});
+
+test("the user's rate is dealt out by connections, a guest's evenly", () => {
+  const { hosts } = createRig({ requestsPerSecondPerHost: 16 });
+  for (const [host, gapMs] of [
+    [hosts.get('own', 4), 250],
+    [hosts.getGuest('guest', 1, 1 / 64), 4000],
+  ] as const) {
+    hosts.open(host);
+    expect(host.nextStartAt).toBe(START + gapMs);
+  }
+});
+
+test('what is known of a host goes on in the next turn: limit, pace, count, park', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  rig.hosts.get('never failed', 16);
+  for (let i = 0; i < 5; i++) probe(rig, host);
+  probe(rig, host, refusal(START + 3_600_000));
+  const [known, ...others] = rig.hosts.snapshot(new Set(['a', 'never failed']), true);
+  expect(others).toEqual([]);
+
+  const next = createRig();
+  const again = next.hosts.get('a', 16, JSON.parse(JSON.stringify(known)) as typeof known);
+  const { limit, failures, strikes, parkedUntil } = host;
+  expect(again).toMatchObject({ limit, failures, strikes, parkedUntil });
+  expect(again.pace.perSecond).toBe(host.pace.perSecond);
+  expect(next.hosts.mayStart(again)).toBe(false);
+});
+
+test('a start that a slow rate forbids is forbidden in the next turn too', () => {
+  const rig = createRig({ requestsPerSecondPerHost: 0.01 });
+  rig.hosts.open(rig.hosts.get('a', 16));
+  expect(rig.hosts.snapshot(new Set(['a']), true)).toMatchObject([{ host: 'a', parkedUntil: START + 100_000 }]);
+});
+
+test('a redirect to a parked host is told when to come back', async () => {
+  const rig = createRig();
+  const host = rig.hosts.getGuest('a', 1, 1);
+  probe(rig, host, refusal(START + 5000));
+  await expect(rig.hosts.enter(host, signal)).rejects.toEqual(new HostParked(START + 5500));
+});
