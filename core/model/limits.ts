@@ -62,6 +62,8 @@ export const REGROWTH = 0.02;
 export const REGROWTH_PER_SECOND = 0.05;
 /** Requests per second that are added to a pace with each success whatever it is. */
 export const PACE_STEP = 0.01;
+/** By so much a start may be late without putting off the next one: a busy loop wakes late, and timers are coarse. */
+export const START_SLACK_MS = 20;
 /** The slowest pace, in requests per second; a host that wants less has the backoff. */
 export const MIN_PACE = 1 / 60;
 /** The first pause after a failure, before jitter; each further one is four times as long. */

@@ -1,5 +1,5 @@
 import { DownloadError } from '../model/failure.ts';
-import { FIRST_CONNECTIONS, HOST_FAULTS_PER_ATTEMPT, LINGER_MS, REGROWTH } from '../model/limits.ts';
+import { FIRST_CONNECTIONS, HOST_FAULTS_PER_ATTEMPT, LINGER_MS, REGROWTH, START_SLACK_MS } from '../model/limits.ts';
 import { begun, createPace, refused, taken, type Pace } from './pace.ts';
 import { hostRetryAt } from './retry.ts';
 import type { HostFault, WaitingHost } from './waiting.ts';
@@ -108,9 +108,9 @@ export function createHosts(deps: {
     return host;
   }
 
-  /** When the host's park and pace let it be asked again. */
+  /** When the host's park and pace let it be asked again; whole milliseconds, as records and queues take them. */
   function freeAt(host: Host): number {
-    return Math.max(host.parkedUntil, host.nextStartAt);
+    return Math.ceil(Math.max(host.parkedUntil, host.nextStartAt));
   }
 
   function hasRoom(host: Host): boolean {
@@ -127,7 +127,8 @@ export function createHosts(deps: {
     host.open += 1;
     if (host.open === 1) host.pace = begun(host.pace, now());
     const perSecond = Math.min(host.pace.perSecond, host.share * requestsPerSecondPerHost);
-    host.nextStartAt = Math.max(now(), host.nextStartAt) + 1000 / perSecond;
+    const isLate = now() - host.nextStartAt > START_SLACK_MS;
+    host.nextStartAt = (isLate ? now() : host.nextStartAt) + 1000 / perSecond;
     return { host, round: host.round };
   }
 

@@ -116,7 +116,7 @@ test('after a refusal starts are spread by the pace, and probes that are refused
   rig.clock.now = host.parkedUntil;
   probe(rig, host);
   expect(rig.hosts.mayStart(host)).toBe(false);
-  rig.clock.now += 1000 / perSecond;
+  rig.clock.now += Math.ceil(1000 / perSecond);
   expect(rig.hosts.mayStart(host)).toBe(true);
 });
 
@@ -137,6 +137,29 @@ test("the user's rate is dealt out by connections, a guest's evenly", () => {
     hosts.open(host);
     expect(host.nextStartAt).toBe(START + gapMs);
   }
+});
+
+test('a rate that is no whole number of milliseconds is kept, in whole milliseconds', () => {
+  const rig = createRig({ requestsPerSecondPerHost: 300 });
+  const host = rig.hosts.get('a', 16);
+  let starts = 0;
+  for (const end = START + 1000; rig.clock.now < end; rig.clock.now = rig.hosts.freeAt(host)) {
+    expect(rig.clock.now % 1).toBe(0);
+    probe(rig, host);
+    starts += 1;
+  }
+  expect(starts).toBe(300);
+});
+
+test('a loop that wakes late keeps the rate all the same', () => {
+  const rig = createRig({ requestsPerSecondPerHost: 1000 });
+  const host = rig.hosts.get('a', 16);
+  host.limit = 16;
+  let starts = 0;
+  for (; rig.clock.now < START + 1000; rig.clock.now += 10) {
+    for (; rig.hosts.mayStart(host); starts++) probe(rig, host);
+  }
+  expect(starts).toBeGreaterThan(980);
 });
 
 test('what is known of a host goes on in the next turn: limit, pace, count, park', () => {
