@@ -26,6 +26,8 @@ export function createAttempts(deps: {
   backlog: Backlog;
   /** The host that a redirect leads to; throws `LeadsAbroad`. */
   redirectTarget: (name: string) => Promise<Host>;
+  /** Whether the lease can no longer be relied on. */
+  isFenced: () => boolean;
   /** Called whenever an attempt has ended. */
   ended: () => void;
 }) {
@@ -61,6 +63,8 @@ export function createAttempts(deps: {
             at.slot = undefined;
           }
           at.slot = await hosts.enter(await deps.redirectTarget(name), signal);
+          // A worker that was frozen may read its redirect before its alarm rings, and have been replaced.
+          if (deps.isFenced()) throw new Error('The lease is lost.');
         },
       });
       if (at.slot && stored.httpStatus !== undefined) hosts.succeeded(at.slot);

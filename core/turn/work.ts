@@ -82,6 +82,7 @@ export async function work(
     hosts,
     backlog,
     redirectTarget: createRedirectTarget({ state: { get }, batch, shard, hosts, allowance }),
+    isFenced: checkpoints.isFenced,
     ended: bell.ring,
   });
   const rounds = createRounds({

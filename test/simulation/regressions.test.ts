@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { submitBatch } from '../../core/batch/submit.ts';
 import { sweep } from '../../core/batch/sweep.ts';
+import type { Job } from '../../core/download/downloader.ts';
 import { LEASE_MS, TICKET_LOST_MS } from '../../core/model/limits.ts';
 import { runTurn } from '../../core/turn/turn.ts';
 import { createFleet } from './fleet.ts';
@@ -71,4 +72,34 @@ test('a lost ticket is replaced although other tickets keep the queue busy', asy
     await run('sweeper', sweep);
   }
   expect(servers.queue.filter((message) => message.batchId === lost)).toHaveLength(1);
+});
+
+test('a worker that thaws after its lease follows no redirect', async () => {
+  const opened: string[] = [];
+  const { scheduler, servers, service, run } = createFleet(() => Promise.reject(new Error('not used')));
+  await run('submit', (host) => submitBatch(host, { items: items(entries('a', 1)), options: {}, headers: {} }));
+  const delivery = servers.deliver(false);
+  if (!delivery) throw new Error('There is no ticket.');
+
+  const settle = async () => {
+    await flush();
+    while (scheduler.step()) await flush();
+  };
+  const worker = scheduler.spawn('worker', (actor) => {
+    const download = async ({ signal, enterHost }: Pick<Job, 'signal' | 'enterHost'>) => {
+      await scheduler.sleep(actor, LEASE_MS + 10_000, signal);
+      await enterHost('https://elsewhere.test');
+      opened.push('https://elsewhere.test');
+      return { state: 'done' as const, bytes: 0 };
+    };
+    const bounds = { deadline: Infinity, stop: new AbortController().signal };
+    return runTurn({ ...service(actor), download }, delivery, bounds);
+  });
+  await settle();
+  // By now the lease was renewed and its alarm set again: it rings after the response has come.
+  await scheduler.advance(LEASE_MS - 10_000, settle);
+  expect(worker.alive).toBe(true);
+  scheduler.freeze(worker, 2 * LEASE_MS);
+  await scheduler.advance(2 * LEASE_MS + 1000, settle);
+  expect(opened).toEqual([]);
 });
