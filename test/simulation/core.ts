@@ -3,6 +3,7 @@ import type * as files from '../../core/batch/files.ts';
 import type * as status from '../../core/batch/status.ts';
 import type * as submit from '../../core/batch/submit.ts';
 import type * as sweep from '../../core/batch/sweep.ts';
+import type * as downloadStatus from '../../core/download/status.ts';
 import type * as failure from '../../core/model/failure.ts';
 import type * as turn from '../../core/turn/turn.ts';
 
@@ -12,6 +13,7 @@ export type Core = typeof control &
   typeof status &
   typeof submit &
   typeof sweep &
+  typeof downloadStatus &
   typeof failure &
   typeof turn;
 
@@ -23,6 +25,7 @@ export async function loadCore(folder: string): Promise<Core> {
     'batch/status',
     'batch/submit',
     'batch/sweep',
+    'download/status',
     'model/failure',
     'turn/turn',
   ];

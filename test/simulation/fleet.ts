@@ -19,6 +19,7 @@ export type Behaviour = (
 
 /** One turn, and the longest time in which it had nothing under way. */
 export interface TurnLog {
+  worker: Actor;
   shard: number;
   idleMs: number;
 }
@@ -64,9 +65,10 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
   function takeTicket(): boolean {
     const delivery = servers.deliver(false);
     if (!delivery) return false;
-    const turn: TurnLog = { shard: delivery.ticket.shard, idleMs: 0 };
-    turns.push(turn);
-    scheduler.spawn(`worker of shard ${turn.shard}`, async (actor) => {
+    const { shard } = delivery.ticket;
+    scheduler.spawn(`worker of shard ${shard}`, async (actor) => {
+      const turn: TurnLog = { worker: actor, shard, idleMs: 0 };
+      turns.push(turn);
       let open = 0;
       let idleSince = scheduler.now;
       const download = async (job: Job): Promise<Stored> => {
@@ -103,18 +105,29 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
     await scheduler.advance(Math.max(1, next), () => new Promise((resolve) => setImmediate(resolve)));
   }
 
+  function submit(urls: string[], options: UserOptions = {}): Promise<string> {
+    const items = urls.map((value, i) => ({ line: i + 1, value }));
+    return run('submit', (host) => submitBatch(host, { items, options, headers: {} }));
+  }
+
+  async function finish(id: string): Promise<void> {
+    while (servers.batches.get(id)?.notifiedAt === undefined) await pass();
+  }
+
   return {
     scheduler,
     servers,
     turns,
     service,
     run,
+    pass,
+    submit,
     /** Submits a list and lets the fleet work until the batch is closed; answers its id. */
     async work(urls: string[], options: UserOptions = {}): Promise<string> {
-      const items = urls.map((value, i) => ({ line: i + 1, value }));
-      const id = await run('submit', (host) => submitBatch(host, { items, options, headers: {} }));
-      while (servers.batches.get(id)?.notifiedAt === undefined) await pass();
+      const id = await submit(urls, options);
+      await finish(id);
       return id;
     },
+    finish,
   };
 }

@@ -3,14 +3,14 @@ import { loadCore } from './core.ts';
 import { explore } from './world.ts';
 
 /** Runs of `npm test`; SIMULATION_RUNS=100000 npx vitest run test/simulation goes further. */
-const RUNS = Number(process.env.SIMULATION_RUNS ?? 1000);
+const RUNS = Number(process.env.SIMULATION_RUNS ?? 2000);
 const FIRST_SEED = Number(process.env.SIMULATION_SEED ?? 0);
 /** Runs between two returns to the test runner. */
 const CHUNK = 250;
 
 const core = await loadCore(new URL('../../core', import.meta.url).pathname);
 
-describe('a batch under crashes, lost answers, late writes, lost and doubled tickets, frozen workers and control', () => {
+describe('a batch of hostile sources under crashes, lost answers, late writes, lost and doubled tickets, frozen workers and control', () => {
   for (let from = FIRST_SEED; from < FIRST_SEED + RUNS; from += CHUNK) {
     const to = Math.min(from + CHUNK, FIRST_SEED + RUNS);
     test(`keeps every promise and ends, seeds ${from} to ${to - 1}`, async () => {
@@ -40,6 +40,10 @@ test('the runs meet what they are meant to meet', async () => {
     'NOT_FOUND',
     'CONNECTION_LOST',
     'CONNECT_FAILED',
+    'CONNECT_TIMEOUT',
+    'DNS_FAILED',
+    'RATE_LIMITED',
+    'UNAVAILABLE',
     'HOST_DOWN',
     'CRASHED',
     'DEADLINE',

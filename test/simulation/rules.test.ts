@@ -83,6 +83,27 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
     breaks: ['too-many-connections'],
   },
   {
+    rule: 'a park is part of the checkpoint',
+    file: 'turn/hosts.ts',
+    line: 'parkedUntil: freeAt(host),',
+    without: 'parkedUntil: 0,',
+    breaks: ['asked-early'],
+  },
+  {
+    rule: 'every Retry-After is obeyed, also of faults that do not count',
+    file: 'turn/hosts.ts',
+    line: 'if (round === host.round || error.retryAt !== undefined)',
+    without: 'if (round === host.round)',
+    breaks: ['asked-early'],
+  },
+  {
+    rule: 'an entry that its host fails too often while it works for others ends',
+    file: 'turn/attempts.ts',
+    line: 'if (slot?.host.down || exhausted)',
+    without: 'if (slot?.host.down)',
+    breaks: ['too-many-attempts', 'never-ends'],
+  },
+  {
     rule: 'the sweeper replaces lost tickets',
     file: 'batch/sweep.ts',
     line: 'if (await ledger.replaceShard(next)) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);',

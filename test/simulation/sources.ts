@@ -1,4 +1,5 @@
 import type { Job, Stored } from '../../core/download/downloader.ts';
+import type { FailureCode } from '../../core/model/failure.ts';
 import type { Core } from './core.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 import type { Servers } from './servers.ts';
@@ -13,22 +14,26 @@ export interface Connection {
 /** How the entries of a simulated list behave; the first word of the path says which. */
 const KINDS = ['ok', 'ok', 'ok', 'gone', 'flaky', 'redirect'] as const;
 
+/** How hosts behave; the first word of the name says which. */
+const HOSTS = ['fine', 'fine', 'fine', 'fine', 'busy', 'busy', 'parking', 'full', 'dying', 'slow', 'dead'] as const;
+
+/** What a busy host says of when to come back: soon, late, too late to wait for, in the past, or nothing that means anything. */
+const RETRY_AFTERS = ['1', '30', '900', '7200', '99999999999', '0', '-5', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT'];
+
 /**
- * Draws a list: hosts that work, are busy now and then, or are dead, with entries that load, are missing, fail at first,
- * lead to another host, or kill their worker.
+ * Draws a list: hosts that work, are busy now and then, put everybody off, are full, die and revive, are slow or are
+ * dead, with entries that load, are missing, fail at first, lead to another host, or kill their worker.
  */
 export function drawList(scheduler: Scheduler, killers: boolean): { url: string }[] {
-  const hosts = Array.from({ length: 1 + scheduler.int(5) }, (_, i) => {
-    const x = scheduler.random();
-    return `${x < 0.15 ? 'dead' : x < 0.4 ? 'busy' : 'fine'}${i}.test`;
-  });
-  const targets = [...hosts, 'elsewhere.test', 'busy-elsewhere.test', 'dead-elsewhere.test'];
+  const draw = <T>(of: readonly T[]): T => of[scheduler.int(of.length)] as T;
+  const hosts = Array.from({ length: 1 + scheduler.int(5) }, (_, i) => `${draw(HOSTS)}${i}.test`);
+  const targets = [...hosts, ...HOSTS.slice(3).map((kind) => `${kind}-elsewhere.test`)];
   let n = 0;
   return hosts.flatMap((host) =>
     Array.from({ length: 1 + scheduler.int(6) }, () => {
-      const kind = killers && scheduler.chance(0.06) ? 'kill' : KINDS[scheduler.int(KINDS.length)];
-      const target = kind === 'redirect' ? `/${targets[scheduler.int(targets.length)] ?? ''}` : '';
-      return { url: `https://${host}/${kind ?? 'ok'}${target}/${++n}` };
+      const kind = killers && scheduler.chance(0.06) ? 'kill' : draw(KINDS);
+      const target = kind === 'redirect' ? `/${draw(targets)}` : '';
+      return { url: `https://${host}/${kind}${target}/${++n}` };
     }),
   );
 }
@@ -38,7 +43,11 @@ export function createSources(
   scheduler: Scheduler,
   servers: Servers,
   core: Core,
-  opened: (connection: Connection) => void,
+  told: {
+    opened: (connection: Connection) => void;
+    /** The host said when to come back. */
+    putOff: (connection: Connection, until: number) => void;
+  },
 ) {
   const open = new Set<Connection>();
   const hits = new Map<string, number>();
@@ -47,20 +56,41 @@ export function createSources(
   async function visit<T>(actor: Actor, job: Job, host: string, stay: () => Promise<T>): Promise<T> {
     const connection = { actor, host, index: job.entry.index };
     open.add(connection);
-    opened(connection);
+    told.opened(connection);
     try {
       await scheduler.call(actor, `fetch ${job.entry.index} from ${host}`, () => undefined, {
         remote: false,
         signal: job.signal,
       });
-      if (host.includes('dead')) throw new core.DownloadError('CONNECT_FAILED', 'refused');
-      if (!scheduler.calm && host.includes('busy') && scheduler.chance(0.4)) {
-        const retryAt = scheduler.chance(0.5) ? scheduler.now + scheduler.int(120_000) : undefined;
-        throw new core.DownloadError('RATE_LIMITED', 'too many', { httpStatus: 429, retryAt });
-      }
+      await suffer(connection, job.signal);
       return await stay();
     } finally {
       open.delete(connection);
+    }
+  }
+
+  /** What a host does to whoever comes. Some never stop: a batch ends all the same. */
+  async function suffer(connection: Connection, signal: AbortSignal): Promise<void> {
+    const { host, actor } = connection;
+    const [kind] = /^[a-z]+/.exec(host) ?? [];
+    const fail = (code: FailureCode) => {
+      throw new core.DownloadError(code, 'of the host');
+    };
+    const refuse = (status: number, retryAfter?: string) => {
+      const error = core.statusFailure(status, retryAfter, scheduler.now);
+      if (error.retryAt !== undefined) told.putOff(connection, error.retryAt);
+      throw error;
+    };
+    const draw = <T>(of: readonly T[]): T => of[scheduler.int(of.length)] as T;
+    if (kind === 'dead') fail('CONNECT_FAILED');
+    // Dead for ten minutes of every twenty.
+    if (kind === 'dying' && scheduler.now % 1_200_000 < 600_000) fail(draw(['DNS_FAILED', 'CONNECT_TIMEOUT']));
+    if (kind === 'full' && scheduler.chance(0.9)) refuse(429);
+    if (kind === 'busy' && !scheduler.calm && scheduler.chance(0.4)) refuse(draw([429, 429, 503]));
+    if (kind === 'parking' && scheduler.chance(0.4)) refuse(draw([429, 503]), draw(RETRY_AFTERS));
+    if (kind === 'slow') {
+      await scheduler.sleep(actor, scheduler.int(120_000), signal);
+      if (scheduler.chance(0.3)) fail(draw(['HEADERS_TIMEOUT', 'IDLE_TIMEOUT', 'TOO_SLOW']));
     }
   }
 

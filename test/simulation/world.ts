@@ -1,7 +1,10 @@
 import type { Service, Summary } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
+import type { ShardRecord } from '../../core/model/records.ts';
+import type { WaitingList } from '../../core/turn/waiting.ts';
 import type { Core } from './core.ts';
 import { checkProgress, checkShard, must, outcomesOf, Violation } from './invariants.ts';
+import { Parks } from './parks.ts';
 import { Scheduler, type Actor } from './scheduler.ts';
 import { Servers } from './servers.ts';
 import { createSources, drawList, type Connection } from './sources.ts';
@@ -9,7 +12,10 @@ import { createSources, drawList, type Connection } from './sources.ts';
 const DAY_MS = 86_400_000;
 const SWEEP_MS = 60_000;
 const INVOCATION_MS = 900_000;
-/** A worker's own account of its lease ends this much before the record's. */
+const MAX_ATTEMPTS = 4;
+/** Those charged to the entry, and those that its host, which worked for others, failed. */
+const MOST_ATTEMPTS = MAX_ATTEMPTS + 4 * MAX_ATTEMPTS;
+/** A run that takes more has no end. */
 const STEPS_AT_MOST = 60_000;
 
 export interface Result {
@@ -52,6 +58,7 @@ class World {
   private readonly announced = new Map<string, Summary>();
   private readonly progress = new Map<string, Record<string, number>>();
   private readonly epochs = new Map<Actor, { batchId: string; shard: number; epoch: number }>();
+  private readonly parks = new Parks();
   private readonly stops = new Map<Actor, AbortController>();
   private readonly core: Core;
   private sweptAt = 0;
@@ -60,9 +67,10 @@ class World {
     this.core = core;
     this.scheduler = new Scheduler(seed, faults);
     this.servers = new Servers(this.scheduler);
-    this.sources = createSources(this.scheduler, this.servers, core, (connection) =>
-      this.guard(() => this.checkConnection(connection)),
-    );
+    this.sources = createSources(this.scheduler, this.servers, core, {
+      opened: (connection) => this.guard(() => this.checkConnection(connection)),
+      putOff: ({ actor, host }, until) => this.parks.heard(actor, host, until),
+    });
     this.list = drawList(this.scheduler, seed % 3 === 0);
     this.connectionsPerHost = 1 + this.scheduler.int(4);
     this.deadlineSeconds = this.scheduler.chance(0.15) ? 60 + this.scheduler.int(1800) : 7 * 86_400;
@@ -73,7 +81,11 @@ class World {
       connectionsPerMixedShard: 2 + this.scheduler.int(3),
       maxConnectionsPerHost: 16,
     };
-    this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
+    this.servers.changed = (batchId, shard, by) => {
+      this.guard(() => checkShard(this.servers, batchId, shard));
+      const record = this.servers.shards.get(`${batchId}/${shard}`);
+      if (record && record.epoch === this.epochs.get(by)?.epoch) this.parks.landed(by, record);
+    };
     this.servers.leased = (record, by) => this.guard(() => this.checkTakeover(record, by));
   }
 
@@ -106,7 +118,10 @@ class World {
     };
   }
 
-  /** No connection is opened by a worker whose shard another one works, nor beyond what the batch may have to a host. */
+  /**
+   * No connection is opened by a worker whose shard another one works, nor beyond what the batch may have to a host,
+   * nor to a host that has put it off.
+   */
   private checkConnection(connection: Connection): void {
     const lease = this.epochs.get(connection.actor);
     const record = lease && this.servers.shards.get(`${lease.batchId}/${lease.shard}`);
@@ -114,6 +129,12 @@ class World {
       !lease || record?.epoch === lease.epoch,
       'stale-start',
       () => `${connection.actor.name} opens ${connection.index} in epoch ${lease?.epoch ?? 0}`,
+    );
+    const until = this.parks.until(connection.actor, connection.host);
+    must(
+      until <= this.scheduler.now,
+      'asked-early',
+      () => `${connection.actor.name} asks ${connection.host} ${until - this.scheduler.now} ms before its time`,
     );
     if (!this.list.some(({ url }) => url.startsWith(`https://${connection.host}/`))) return;
     const open = [...this.sources.open].filter(
@@ -131,7 +152,8 @@ class World {
   }
 
   /** A worker that loses its lease has let go of its connections before, unless time passed it by. */
-  private checkTakeover({ batchId, shard, epoch }: { batchId: string; shard: number; epoch: number }, by: Actor): void {
+  private checkTakeover(record: ShardRecord, by: Actor): void {
+    const { batchId, shard, epoch, waiting } = record;
     for (const { actor } of this.sources.open) {
       const lease = this.epochs.get(actor);
       if (actor === by || !actor.alive || actor.wasFrozen || lease?.batchId !== batchId || lease.shard !== shard)
@@ -139,6 +161,9 @@ class World {
       must(false, 'overlap', () => `${by.name} takes shard ${shard} while ${actor.name} has connections`);
     }
     this.epochs.set(by, { batchId, shard, epoch });
+    if (waiting === undefined) return;
+    const { hosts } = JSON.parse(String(this.servers.state.get(waiting))) as WaitingList;
+    this.parks.taken(by, record, hosts);
   }
 
   private submit(): void {
@@ -146,7 +171,7 @@ class World {
     const options = {
       connectionsPerHost: this.connectionsPerHost,
       deadlineSeconds: this.deadlineSeconds,
-      maxAttempts: 4,
+      maxAttempts: MAX_ATTEMPTS,
     };
     this.scheduler.spawn('submit', (actor) =>
       this.core.submitBatch(this.service(actor), { items, options, headers: {} }),
@@ -332,7 +357,8 @@ class World {
     }
   }
 
-  private checkOutcome(id: string, { state, key, url, code }: Outcome): void {
+  private checkOutcome(id: string, { state, key, url, code, attempts }: Outcome): void {
+    must(attempts <= MOST_ATTEMPTS, 'too-many-attempts', () => `${url} ${attempts}`);
     if (state === 'done')
       must(String(this.servers.files.get(`${id}/${key}`)).startsWith(url), 'file-missing', () => url);
     const late = code === 'DEADLINE' && this.deadlineSeconds < 86_400;
