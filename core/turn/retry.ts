@@ -11,8 +11,9 @@ export function backoffMs(failures: number, random: () => number): number {
 }
 
 /**
- * When a host that failed for the n-th time in a row is asked again: when it said, or after a backoff. A host tells all
- * shards the same time; a spread keeps them from coming back at the same instant.
+ * When a host that failed for the n-th time in a row is asked again: when it said, or after a backoff. A time that has
+ * passed, or that was obeyed in vain, is no reason to come back sooner than the backoff says. A host tells all shards the
+ * same time; a spread keeps them from coming back at the same instant.
  */
 export function hostRetryAt(
   { retryAt }: Pick<DownloadError, 'retryAt'>,
@@ -20,6 +21,7 @@ export function hostRetryAt(
   now: number,
   random: () => number,
 ): number {
-  if (retryAt === undefined) return now + backoffMs(failures, random);
-  return retryAt + Math.ceil(random() * RETRY_AFTER_SPREAD_MS);
+  const said = retryAt === undefined ? 0 : retryAt + Math.ceil(random() * RETRY_AFTER_SPREAD_MS);
+  const isTrusted = failures === 1 && retryAt !== undefined && retryAt > now;
+  return isTrusted ? said : Math.max(said, now + backoffMs(failures, random));
 }
