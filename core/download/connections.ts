@@ -4,10 +4,8 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DownloadError } from '../model/failure.ts';
+import { MAX_IDLE_CONNECTIONS, MAX_RESPONSE_HEADER_BYTES, NEXT_ADDRESS_MS } from '../model/limits.ts';
 import { isAllowedAddress, type Network } from './address-guard.ts';
-
-/** Connections kept open for a later request, over all hosts: as many as one shard has under way at once. */
-const MAX_IDLE_CONNECTIONS = 64;
 
 /** HTTP connections that lead nowhere but to allowed addresses, kept alive between requests. */
 export interface Connections {
@@ -18,6 +16,14 @@ export interface Connections {
   /** Closes all connections, also those in use, and waits until they are closed. */
   close: () => Promise<void>;
 }
+
+/** What Node's defaults, and the flags that it was started with, would otherwise decide. */
+const LIMITS = {
+  maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+  insecureHTTPParser: false,
+  autoSelectFamily: true,
+  autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+};
 
 export function createConnections(allowedNetworks: readonly Network[]): Connections {
   const open = new Set<Socket>();
@@ -82,7 +88,9 @@ export function createConnections(allowedNetworks: readonly Network[]): Connecti
       const { secure, ...options } = target(url);
       const path = url.pathname + url.search;
       const send = secure ? httpsRequest : httpRequest;
-      return send({ ...options, path, headers, lookup: answering(addresses) });
+      const request = send({ ...LIMITS, ...options, path, headers, lookup: answering(addresses) });
+      request.maxHeadersCount = 0; // by bytes only: what is beyond a count is dropped in silence, be it Content-Encoding
+      return request;
     },
     dropIdle(url) {
       const { agent, ...options } = target(url);

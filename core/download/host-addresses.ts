@@ -1,17 +1,13 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { DownloadError } from '../model/failure.ts';
+import { DNS_CACHE_ENTRIES, DNS_CACHE_MS } from '../model/limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import { isAllowedAddress, type Network } from './address-guard.ts';
 import { toDownloadError } from './translate.ts';
 
 /** All addresses of a host name, like `dns.promises.lookup(name, { all: true })`, whose errors it throws. */
 export type Resolver = (hostname: string) => Promise<readonly LookupAddress[]>;
-
-/** How long an answer is used: a thousand entries of one host do not make a thousand look-ups. */
-const CACHE_MS = 60_000;
-/** Answers kept at once, so that a batch of a million hosts does not keep a million of them. */
-const CACHE_ENTRIES = 10_000;
 
 export interface HostAddressesDeps {
   resolve: Resolver;
@@ -52,10 +48,10 @@ export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAdd
     const now = clock.now();
     cache.delete(hostname); // so that the order of the map is the order in which answers expire
     for (const [oldest, { until }] of cache) {
-      if (until > now && cache.size < CACHE_ENTRIES) break;
+      if (until > now && cache.size < DNS_CACHE_ENTRIES) break;
       cache.delete(oldest);
     }
-    const entry = { answer, until: now + CACHE_MS };
+    const entry = { answer, until: now + DNS_CACHE_MS };
     cache.set(hostname, entry);
     answer.catch((error: unknown) => {
       const passes = error instanceof DownloadError && error.code === 'DNS_FAILED';

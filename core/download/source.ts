@@ -1,5 +1,6 @@
-import type { BatchOptions } from '../model/options.ts';
 import { DownloadError } from '../model/failure.ts';
+import { DRAIN_BYTES, DRAIN_MS } from '../model/limits.ts';
+import type { BatchOptions } from '../model/options.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Attempt } from './attempt.ts';
 import { declaredLength } from './body.ts';
@@ -12,10 +13,6 @@ import { failure } from './translate.ts';
 
 /** Statuses whose body is the file. */
 const SUCCESSES: ReadonlySet<number> = new Set([200, 203]);
-/** Bodies of errors and redirects up to this size are read to their end, so that the connection can be used again. */
-const DRAIN_BYTES = 16 * 1024;
-/** A connection is worth no longer wait. */
-const DRAIN_MS = 1000;
 
 export interface SourceDeps {
   addressesOf: HostAddresses;

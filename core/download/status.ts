@@ -1,7 +1,5 @@
 import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
-
-/** How far ahead a source may put us off: a message of the queue stays hidden for less than 12 hours. */
-const MAX_RETRY_AFTER_MS = 11 * 60 * 60 * 1000;
+import { MAX_RETRY_AFTER_MS } from '../model/limits.ts';
 
 const CODES: Readonly<Record<number, FailureCode>> = {
   401: 'FORBIDDEN',

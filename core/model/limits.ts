@@ -22,6 +22,23 @@ export const MAX_KEY_SEGMENT_BYTES = 255;
 /** Characters of a batch's name. */
 export const MAX_NAME_LENGTH = 200;
 
+/** Bytes of a response's headers: four times what Node would take, since some sites set that many cookies. */
+export const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
+/** After so long without an answer of a host's one address its next one is tried: RFC 8305, section 5. */
+export const NEXT_ADDRESS_MS = 250;
+/** Connections kept open for a later request, over all hosts: as many as one shard has under way at once. */
+export const MAX_IDLE_CONNECTIONS = 64;
+/** Bodies of errors and redirects up to this size are read to their end, so that the connection can be used again. */
+export const DRAIN_BYTES = 16 * 1024;
+/** Such a body is waited for no longer: a connection is worth no more. */
+export const DRAIN_MS = SECOND;
+/** How long an answer of the resolver is used: a thousand entries of one host do not make a thousand look-ups. */
+export const DNS_CACHE_MS = MINUTE;
+/** Answers of the resolver kept at once, so that a batch of a million hosts does not keep a million of them. */
+export const DNS_CACHE_ENTRIES = 10_000;
+/** How far ahead a source may put us off: a message of the queue stays hidden for less than 12 hours. */
+export const MAX_RETRY_AFTER_MS = 11 * HOUR;
+
 /** A lease's length. A worker that died is missed after it. */
 export const LEASE_MS = 60 * SECOND;
 /** A worker that was not renewed by so long before its lease ends stops: what it has on the wire must land before. */
