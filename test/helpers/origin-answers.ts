@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -69,6 +70,47 @@ export function zeros(bytes: number, framing: Framing = 'length'): Answer {
 /** The first request gets the first answer and so on; the last answer stays. */
 export function inTurn(...answers: [Answer, ...Answer[]]): Answer {
   return (visit) => answers[Math.min(visit.earlier, answers.length - 1)]?.(visit);
+}
+
+/** The same answer to `count` requests, for `inTurn`. */
+export function times(count: number, answer: Answer): [Answer, ...Answer[]] {
+  return [answer, ...Array.from({ length: count - 1 }, () => answer)];
+}
+
+/** One after the other, to the same request. */
+export function inOrder(...answers: Answer[]): Answer {
+  return async (visit) => {
+    for (const answer of answers) await answer(visit);
+  };
+}
+
+/** One of these faults, drawn for each request, until `most` were played; then the whole. The same at every run of a seed. */
+export function atRandom(seed: number, faults: readonly Answer[], most: number, whole: Answer): Answer {
+  return (visit) => {
+    const draw = createHash('sha256').update(`${seed} ${visit.earlier}`).digest().readUInt32BE();
+    return (visit.earlier < most ? (faults[draw % faults.length] ?? whole) : whole)(visit);
+  };
+}
+
+/** These very bytes instead of an HTTP response, `bytes` of them at a time with a pause of `everyMs` after each. */
+export function drip(text: Buffer | string, bytes: number, everyMs: number): Answer {
+  const rest = Buffer.from(text);
+  return async ({ socket, pause }) => {
+    for (let at = 0; at < rest.length; at += bytes) {
+      socket.write(rest.subarray(at, at + bytes));
+      await pause(everyMs);
+    }
+  };
+}
+
+/** The same bytes again and again, without end, with a pause of `everyMs` after each. */
+export function flood(text: Buffer | string, everyMs: number): Answer {
+  return async ({ socket, pause }) => {
+    for (;;) {
+      socket.write(text);
+      await pause(everyMs);
+    }
+  };
 }
 
 function begin(

@@ -1,0 +1,230 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import { listOutcomes } from '../../core/batch/files.ts';
+import { batchStatus, type BatchStatus } from '../../core/batch/status.ts';
+import type { UserOptions } from '../../core/batch/options.ts';
+import { sweep } from '../../core/batch/sweep.ts';
+import { parseNetworks } from '../../core/download/address-guard.ts';
+import { createByteBudget, type ByteBudget } from '../../core/download/byte-budget.ts';
+import { createDownloader } from '../../core/download/create-downloader.ts';
+import type { Download } from '../../core/download/downloader.ts';
+import type { Resolver } from '../../core/download/host-addresses.ts';
+import { SWEEP_INTERVAL_MS, TICKET_VISIBILITY_MS } from '../../core/model/limits.ts';
+import type { Outcome } from '../../core/model/outcome.ts';
+import type { ObjectStore } from '../../core/ports/object-store.ts';
+import type { Delivery } from '../../core/ports/tickets.ts';
+import { runTurn } from '../../core/turn/turn.ts';
+import { createService, submit, type TestService } from '../unit/batch/service.ts';
+import { watchClientSockets } from './client-sockets.ts';
+import { everyNameIsLocal } from './download.ts';
+import type { ManualClock } from './manual-clock.ts';
+import { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
+import { startOrigin, type Answer, type Origin, type OriginOptions } from './origin.ts';
+import { until } from './until.ts';
+
+const MIB = 1024 ** 2;
+/** How long a worker may take for a turn: Lambda's limit. */
+const INVOCATION_MS = 15 * 60 * 1000;
+/** What one event sets off is over within so many turns of the event loop. */
+const SETTLED_TURNS = 5;
+/** In what a test's batches send and ask for; nowhere else. */
+export const SECRET = 's3cret';
+
+export interface BatchRigOptions {
+  budgetBytes?: number;
+  allowedNetworks?: string[];
+  resolve?: Resolver;
+  /** Of the store in memory; may wait on the clock. */
+  store?: (clock: ManualClock) => MemoryStoreOptions;
+  /** Another store instead, whose calls end by themselves. */
+  files?: ObjectStore;
+  /** Some ports answer no attempt to connect, or say nothing: that they are waited for is no reason for time to stand still. */
+  deaf?: boolean;
+}
+
+/** How a batch ended, as its user sees it. */
+export interface BatchEnd {
+  status: BatchStatus;
+  /** By index. */
+  outcomes: Outcome[];
+}
+
+export interface BatchRig {
+  readonly clock: ManualClock;
+  /** Where the driven clock began. */
+  readonly startedAt: number;
+  readonly store: MemoryStore;
+  readonly budget: ByteBudget;
+  readonly service: TestService & { state: MemoryStore };
+  /** Names that were looked up, one by one. */
+  readonly lookUps: readonly string[];
+  /** An origin on the rig's clock. */
+  startOrigin: (answers: Readonly<Record<string, Answer>>, options?: OriginOptions) => Promise<Origin>;
+  /**
+   * Submits a batch, works it to its end, moving time on whenever nothing but time can, and makes sure that nothing is
+   * left of it: no socket on either side, no timer, no memory, no upload, no secret.
+   */
+  run: (entries: readonly unknown[], options?: UserOptions) => Promise<BatchEnd>;
+  /** What is stored for an outcome. */
+  stored: (outcome: Outcome | undefined) => Buffer | undefined;
+}
+
+/** The core as a worker runs it, over real sockets, with a driven clock. */
+export async function createBatchRig(options: BatchRigOptions = {}): Promise<BatchRig> {
+  const sockets = watchClientSockets();
+  const origins: Origin[] = [];
+  const lookUps: string[] = [];
+  // In memory, so that whatever the core does by itself is over with the turn of the event loop.
+  const service = { ...(await createService()), state: createMemoryStore() };
+  const { clock } = service;
+  const store = createMemoryStore(options.store?.(clock));
+  const files = options.files && countCalls(options.files);
+  const budget = createByteBudget(options.budgetBytes ?? 32 * MIB);
+  const downloader = createDownloader({
+    files: files?.store ?? store,
+    clock,
+    budget,
+    resolve: (name) => {
+      lookUps.push(name);
+      return (options.resolve ?? everyNameIsLocal)(name);
+    },
+    allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8', '::1/128']),
+  });
+  onTestFinished(() => downloader.close());
+
+  let underWay = 0;
+  const download: Download = async (job) => {
+    underWay += 1;
+    try {
+      return await downloader.download(job);
+    } finally {
+      underWay -= 1;
+    }
+  };
+
+  /** Whether both ends of every connection have heard all that the other one said. */
+  function allIsSaid(): boolean {
+    const log = origins.flatMap((origin) => origin.log);
+    return sockets.every((socket) => {
+      if (socket.destroyed) return true;
+      const peer = log.findLast(({ port }) => port === socket.localPort);
+      if (!peer) return options.deaf === true;
+      const heard = socket.isPaused() || socket.bytesRead === peer.sent; // paused: the store is slower than the source
+      return peer.open && heard && socket.bytesWritten === peer.received;
+    });
+  }
+
+  /** Whether nothing more happens unless time moves on. */
+  function isStill(): boolean {
+    if (underWay === 0) return true;
+    return (files?.underWay() ?? 0) === 0 && origins.every(({ atRest }) => atRest) && allIsSaid();
+  }
+
+  /** Runs turns until they are over. */
+  async function work(deliveries: readonly Delivery[]): Promise<void> {
+    let over = false;
+    const isOver = () => over;
+    const bounds = { deadline: clock.now() + INVOCATION_MS, stop: new AbortController().signal };
+    const turns = Promise.all(deliveries.map((delivery) => takeTurn(delivery, bounds))).finally(() => (over = true));
+    turns.catch(() => undefined); // told below
+    for (let still = 0; !isOver();) {
+      await setImmediate();
+      still = isStill() ? still + 1 : 0;
+      if (still < SETTLED_TURNS) continue;
+      still = 0;
+      await clock.advanceTo(clock.nextDue() ?? clock.now());
+    }
+    await turns;
+  }
+
+  async function takeTurn(delivery: Delivery, bounds: { deadline: number; stop: AbortSignal }): Promise<void> {
+    const end = await runTurn({ ...service, download }, delivery, bounds);
+    if (end === 'acknowledge') await service.tickets.acknowledge(delivery.receipt);
+  }
+
+  async function finish(batchId: string): Promise<void> {
+    for (;;) {
+      const deliveries = await service.tickets.receive(10, TICKET_VISIBILITY_MS);
+      await work(deliveries);
+      const read = await service.ledger.readBatch(batchId);
+      if (read?.batch.closedAt !== undefined) return;
+      if (deliveries.length > 0) continue;
+      const open = read?.shards.filter((shard) => shard.finishedAt === undefined) ?? [];
+      const wakeAt = Math.min(...open.map((shard) => shard.wakeAt));
+      const soon = clock.now() + SWEEP_INTERVAL_MS;
+      await clock.advanceTo(Math.min(Math.max(wakeAt, clock.now() + 1), soon));
+      await sweep(service);
+    }
+  }
+
+  async function run(entries: readonly unknown[], userOptions: UserOptions = {}): Promise<BatchEnd> {
+    const headers = { authorization: `Bearer ${SECRET}` };
+    const batchId = await submit(service, entries, { options: userOptions, headers });
+    await finish(batchId);
+    const status = await batchStatus(service, batchId);
+    const { files: outcomes } = await listOutcomes(service, batchId, { limit: 10_000 });
+    await expectNothingLeft({ status, outcomes });
+    return { status, outcomes: outcomes.sort((a, b) => a.index - b.index) };
+  }
+
+  async function expectNothingLeft({ status, outcomes }: BatchEnd): Promise<void> {
+    const { state, total, done, failed, skipped, pending } = status;
+    expect({ state, pending, ended: done + failed + skipped }).toEqual({ state: 'finished', pending: 0, ended: total });
+    expect(outcomes).toHaveLength(total);
+    const told = [
+      outcomes.map(({ message }) => message),
+      service.warned,
+      [...store.objects.values()].map(({ metadata }) => metadata),
+    ];
+    expect(JSON.stringify([told, await service.ledger.readBatch(status.id)])).not.toContain(SECRET);
+    expect(JSON.stringify([...service.state.objects.keys()])).not.toContain('secrets/');
+    await downloader.close();
+    await until(() => sockets.every((socket) => socket.destroyed));
+    await until(() => origins.every(({ openConnections }) => openConnections === 0));
+    const { reservedBytes: reserved, waiting } = budget;
+    expect({ underWay, timers: clock.pending(), uploads: store.openUploads, reserved, waiting }).toEqual({
+      underWay: 0,
+      timers: 0,
+      uploads: 0,
+      reserved: 0,
+      waiting: 0,
+    });
+  }
+
+  return {
+    clock,
+    startedAt: clock.now(),
+    store,
+    budget,
+    service,
+    lookUps,
+    run,
+    async startOrigin(answers, originOptions) {
+      const origin = await startOrigin(answers, { clock, ...originOptions });
+      origins.push(origin);
+      return origin;
+    },
+    stored: (outcome) =>
+      [...store.objects].find(([key]) => outcome !== undefined && key.endsWith(`/${outcome.key}`))?.[1].body,
+  };
+}
+
+/** Counts the calls to a store that are under way. */
+function countCalls(store: ObjectStore): { store: ObjectStore; underWay: () => number } {
+  let underWay = 0;
+  const counted = new Proxy(store, {
+    get: (target, property, receiver) => {
+      const method: unknown = Reflect.get(target, property, receiver);
+      if (typeof method !== 'function' || property === 'list') return method;
+      return async (...parameters: unknown[]) => {
+        underWay += 1;
+        try {
+          return await (Reflect.apply(method, target, parameters) as Promise<unknown>);
+        } finally {
+          underWay -= 1;
+        }
+      };
+    },
+  });
+  return { store: counted, underWay: () => underWay };
+}
