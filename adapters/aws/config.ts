@@ -26,8 +26,15 @@ export class ConfigError extends Error {
   }
 }
 
-/** A function's own machine: Lambda's runtime API, its credentials and its tracing answer there. */
-const OWN_MACHINE = parseNetworks(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '::/127', 'fe80::/10']);
+/** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
+const OWN_MACHINE = parseNetworks([
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '::/127',
+  'fe80::/10',
+  'fd00:ec2::/32',
+]);
 
 /** Reads the environment, whole, so that everything that is wrong with it is told at once. Errors: `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
@@ -89,7 +96,7 @@ function parseAllowedNetworks(text: string): Network[] {
     if (!ipaddr.isValidCIDR(cidr)) throw new Error(`needs networks like 10.1.0.0/16, not '${cidr}'`);
     const [network] = parseNetworks([cidr]);
     if (!network || OWN_MACHINE.some((own) => overlap(own, network))) {
-      throw new Error(`must leave loopback and link-local addresses out, which '${cidr}' does not`);
+      throw new Error(`must leave loopback, link-local and metadata addresses out, which '${cidr}' does not`);
     }
     return network;
   });

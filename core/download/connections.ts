@@ -3,9 +3,8 @@ import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type Ou
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { DownloadError } from '../model/failure.ts';
 import { MAX_IDLE_CONNECTIONS, MAX_RESPONSE_HEADER_BYTES, NEXT_ADDRESS_MS } from '../model/limits.ts';
-import { isAllowedAddress, type Network } from './address-guard.ts';
+import { addressProblem, type Network } from './address-guard.ts';
 
 /** HTTP connections that lead nowhere but to allowed addresses, kept alive between requests. */
 export interface Connections {
@@ -63,11 +62,8 @@ export function createConnections(allowedNetworks: readonly Network[]): Connecti
 
   function checkPeer(socket: Socket): void {
     const peer = socket.remoteAddress;
-    if (peer === undefined)
-      socket.destroy(); // closed already
-    else if (!isAllowedAddress(peer, allowedNetworks)) {
-      socket.destroy(new DownloadError('BLOCKED_ADDRESS', 'the connection does not lead to a public address'));
-    }
+    const problem = peer === undefined ? undefined : addressProblem(peer, allowedNetworks);
+    if (peer === undefined || problem) socket.destroy(problem); // without a peer it is closed already
   }
 
   function target(url: URL) {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { DownloadError } from '../model/failure.ts';
 import { DNS_CACHE_ENTRIES, DNS_CACHE_MS } from '../model/limits.ts';
 import type { Clock } from '../ports/clock.ts';
-import { isAllowedAddress, type Network } from './address-guard.ts';
+import { addressProblem, type Network } from './address-guard.ts';
 import { toDownloadError } from './translate.ts';
 
 /** All addresses of a host name, like `dns.promises.lookup(name, { all: true })`, whose errors it throws. */
@@ -27,8 +27,9 @@ export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAdd
 
   /** One forbidden address forbids the host: a name that is both public and private is an attack or a mistake. */
   function check(addresses: readonly LookupAddress[]): readonly LookupAddress[] {
-    if (!addresses.every(({ address }) => isAllowedAddress(address, allowedNetworks))) {
-      throw new DownloadError('BLOCKED_ADDRESS', 'the host is not at a public address');
+    for (const { address } of addresses) {
+      const problem = addressProblem(address, allowedNetworks);
+      if (problem) throw problem;
     }
     return addresses;
   }

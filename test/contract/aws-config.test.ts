@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../adapters/aws/config.ts';
-import { isAllowedAddress } from '../../core/download/address-guard.ts';
+import { addressProblem } from '../../core/download/address-guard.ts';
 
 const ENV = {
   DOWNBURST_TABLE: 'ledger',
@@ -29,9 +29,9 @@ test('everything can be set', () => {
     DOWNBURST_ALLOWED_NETWORKS: '10.1.0.0/16, fd00:1::/32',
   });
   expect(config).toMatchObject({ filesPrefix: 'teams/müller/', maxConnectionsPerHost: 32 });
-  expect(isAllowedAddress('10.1.2.3', config.allowedNetworks)).toBe(true);
-  expect(isAllowedAddress('fd00:1::7', config.allowedNetworks)).toBe(true);
-  expect(isAllowedAddress('10.2.0.1', config.allowedNetworks)).toBe(false);
+  expect(addressProblem('10.1.2.3', config.allowedNetworks)).toBeUndefined();
+  expect(addressProblem('fd00:1::7', config.allowedNetworks)).toBeUndefined();
+  expect(addressProblem('10.2.0.1', config.allowedNetworks)).toBeDefined();
 });
 
 test('all that is missing or wrong is named at once', () => {
@@ -65,13 +65,17 @@ describe('networks that reach into the function itself are refused', () => {
     '169.254.100.0/24',
     '168.0.0.0/7',
     '::1/128',
+    'fd00:ec2::254/128',
+    'fd00::/8',
     '::/0',
     'fe80::1/64',
     '10.0.0.0/8,169.254.169.254/32',
   ];
 
   test.each(networks)('%s', (DOWNBURST_ALLOWED_NETWORKS) => {
-    expect(() => readConfig({ ...ENV, DOWNBURST_ALLOWED_NETWORKS })).toThrow('loopback and link-local');
+    expect(() => readConfig({ ...ENV, DOWNBURST_ALLOWED_NETWORKS })).toThrow(
+      'must leave loopback, link-local and metadata addresses out',
+    );
   });
 });
 
