@@ -10,6 +10,7 @@ import { createDownloader } from '../../core/download/create-downloader.ts';
 import type { Download } from '../../core/download/downloader.ts';
 import type { Resolver } from '../../core/download/host-addresses.ts';
 import { SWEEP_INTERVAL_MS, TICKET_VISIBILITY_MS } from '../../core/model/limits.ts';
+import type { Service } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Delivery } from '../../core/ports/tickets.ts';
@@ -25,6 +26,8 @@ import { until } from './until.ts';
 const MIB = 1024 ** 2;
 /** How long a worker may take for a turn: Lambda's limit. */
 const INVOCATION_MS = 15 * 60 * 1000;
+/** How often a host looks for tickets that are overdue. */
+const POLL_MS = 5000;
 /** What one event sets off is over within so many turns of the event loop. */
 const SETTLED_TURNS = 5;
 /** In what a test's batches send and ask for; nowhere else. */
@@ -36,8 +39,10 @@ export interface BatchRigOptions {
   resolve?: Resolver;
   /** Of the store in memory; may wait on the clock. */
   store?: (clock: ManualClock) => MemoryStoreOptions;
-  /** Another store instead, whose calls end by themselves. */
-  files?: ObjectStore;
+  /** Another store instead, whose calls end by themselves; its own connections are closed by `close`. */
+  files?: ObjectStore & { close?: () => void };
+  /** What ports do instead to who submits, to who receives tickets, to a worker; each may fail of it. */
+  faulty?: (service: Service, to: 'submitter' | 'receiver' | 'worker') => Partial<Service>;
   /** Some ports answer no attempt to connect, or say nothing: that they are waited for is no reason for time to stand still. */
   deaf?: boolean;
 }
@@ -65,6 +70,8 @@ export interface BatchRig {
    * left of it: no socket on either side, no timer, no memory, no upload, no secret.
    */
   run: (entries: readonly unknown[], options?: UserOptions) => Promise<BatchEnd>;
+  /** Works the tickets that are visible now; answers how many. */
+  deliver: () => Promise<number>;
   /** What is stored for an outcome. */
   stored: (outcome: Outcome | undefined) => Buffer | undefined;
 }
@@ -102,6 +109,18 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     }
   };
 
+  const faulty = (to: 'submitter' | 'receiver' | 'worker'): Service => ({
+    ...service,
+    ...options.faulty?.(service, to),
+  });
+  /** A host survives what its ports do to it: the ticket comes back by itself. */
+  const unlessFaulty =
+    <T>(instead: T) =>
+    (error: unknown): T => {
+      if (!options.faulty) throw error;
+      return instead;
+    };
+
   /** Whether both ends of every connection have heard all that the other one said. */
   function allIsSaid(): boolean {
     const log = origins.flatMap((origin) => origin.log);
@@ -138,28 +157,38 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
   }
 
   async function takeTurn(delivery: Delivery, bounds: { deadline: number; stop: AbortSignal }): Promise<void> {
-    const end = await runTurn({ ...service, download }, delivery, bounds);
+    const end = await runTurn({ ...faulty('worker'), download }, delivery, bounds).catch(unlessFaulty('keep' as const));
     if (end === 'acknowledge') await service.tickets.acknowledge(delivery.receipt);
+  }
+
+  /** Works the tickets that are visible; answers how many. */
+  async function deliver(): Promise<number> {
+    const deliveries = await faulty('receiver').tickets.receive(10, TICKET_VISIBILITY_MS);
+    await work(deliveries);
+    return deliveries.length;
   }
 
   async function finish(batchId: string): Promise<void> {
     for (;;) {
-      const deliveries = await service.tickets.receive(10, TICKET_VISIBILITY_MS);
-      await work(deliveries);
+      const received = await deliver();
       const read = await service.ledger.readBatch(batchId);
-      if (read?.batch.closedAt !== undefined) return;
-      if (deliveries.length > 0) continue;
+      const isOpen = (await service.ledger.listOpen()).includes(batchId);
+      if (read?.batch.closedAt !== undefined && !isOpen) return;
+      if (received > 0) continue;
       const open = read?.shards.filter((shard) => shard.finishedAt === undefined) ?? [];
       const wakeAt = Math.min(...open.map((shard) => shard.wakeAt));
-      const soon = clock.now() + SWEEP_INTERVAL_MS;
-      await clock.advanceTo(Math.min(Math.max(wakeAt, clock.now() + 1), soon));
+      const wait = wakeAt > clock.now() ? wakeAt - clock.now() : POLL_MS;
+      await clock.advance(Math.min(wait, SWEEP_INTERVAL_MS));
       await sweep(service);
     }
   }
 
   async function run(entries: readonly unknown[], userOptions: UserOptions = {}): Promise<BatchEnd> {
     const headers = { authorization: `Bearer ${SECRET}` };
-    const batchId = await submit(service, entries, { options: userOptions, headers });
+    const submitted = await submit(faulty('submitter'), entries, { options: userOptions, headers }).catch(
+      unlessFaulty(undefined),
+    );
+    const batchId = submitted ?? (await service.ledger.listOpen())[0] ?? '';
     await finish(batchId);
     const status = await batchStatus(service, batchId);
     const { files: outcomes } = await listOutcomes(service, batchId, { limit: 10_000 });
@@ -179,6 +208,7 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     expect(JSON.stringify([told, await service.ledger.readBatch(status.id)])).not.toContain(SECRET);
     expect(JSON.stringify([...service.state.objects.keys()])).not.toContain('secrets/');
     await downloader.close();
+    options.files?.close?.();
     await until(() => sockets.every((socket) => socket.destroyed));
     await until(() => origins.every(({ openConnections }) => openConnections === 0));
     const { reservedBytes: reserved, waiting } = budget;
@@ -199,6 +229,7 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     service,
     lookUps,
     run,
+    deliver,
     async startOrigin(answers, originOptions) {
       const origin = await startOrigin(answers, { clock, ...originOptions });
       origins.push(origin);
