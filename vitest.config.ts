@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/helpers/nothing-left.ts'],
     // A rejection that nobody handles fails the run, whatever the tests say.
     dangerouslyIgnoreUnhandledErrors: false,
     // Files of whole services and thousands of seeded runs share two cores in CI.
