@@ -10,7 +10,7 @@ import {
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { OPTION_RANGES } from '../../core/model/options.ts';
-import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
 import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
 
@@ -23,6 +23,7 @@ import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
  * | shard      | the batch id | `S00000`   |
  * | list item  | `BATCHES`    | batch id   |
  * | open item  | `OPEN`       | batch id   |
+ * | claim      | `CLAIMS`     | its key    |
  */
 interface ItemKey {
   pk: string;
@@ -32,12 +33,14 @@ interface ItemKey {
 const BATCH = 'BATCH';
 const LIST = 'BATCHES';
 const OPEN = 'OPEN';
+const CLAIMS = 'CLAIMS';
 
 const batchKey = (batchId: string): ItemKey => ({ pk: batchId, sk: BATCH });
 const shardKey = (batchId: string, shard: number): ItemKey => ({
   pk: batchId,
   sk: `S${String(shard).padStart(5, '0')}`,
 });
+const claimKey = (key: string): ItemKey => ({ pk: CLAIMS, sk: key });
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** How long records are kept after their batch's deadline; its objects go 90 days after they were written. */
@@ -48,6 +51,11 @@ const LONGEST_BATCH_MS = OPTION_RANGES.deadlineSeconds.max * 1000;
 /** When DynamoDB may drop an item, in its seconds since the epoch. */
 const ttlOfBatch = ({ deadline }: BatchRecord) => Math.ceil((deadline + KEPT_MS) / 1000);
 const ttlOfShard = ({ wakeAt }: ShardRecord) => Math.ceil((wakeAt + LONGEST_BATCH_MS + KEPT_MS) / 1000);
+
+const ttlOfClaim = ({ expiresAt }: ClaimRecord) => Math.ceil(expiresAt / 1000);
+
+/** Items deleted at once. */
+const DELETE_CONCURRENCY = 16;
 
 /** Random bytes that tell one write from every other. */
 const TOKEN_BYTES = 9;
@@ -97,6 +105,10 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
       ConditionExpression: 'rev = :read',
       ExpressionAttributeValues: { ':read': { N: String(record.rev - 1) } },
     });
+
+  async function remove({ pk, sk }: ItemKey): Promise<void> {
+    await client.send(new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } }));
+  }
 
   /** The items of a partition by `sk`, page by page. */
   async function* query(pk: string, input: Partial<QueryCommandInput> = {}): AsyncGenerator<Attributes> {
@@ -163,8 +175,27 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
       const items = await Array.fromAsync(query(OPEN));
       return items.map((item) => item.sk?.S ?? '');
     },
-    async dropOpen(batchId) {
-      await client.send(new DeleteItemCommand({ TableName: table, Key: { pk: { S: OPEN }, sk: { S: batchId } } }));
+    dropOpen: (batchId) => remove({ pk: OPEN, sk: batchId }),
+
+    async removeBatch(batchId) {
+      // Without a TTL: it goes with the work that it stands for.
+      await put(toAttributes({ pk: OPEN, sk: batchId }));
+      await remove(batchKey(batchId));
+      await remove({ pk: LIST, sk: batchId });
+      const shards = (await Array.fromAsync(query(batchId))).values();
+      const lane = async () => {
+        for (const { sk } of shards) await remove({ pk: batchId, sk: sk?.S ?? '' });
+      };
+      await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, lane));
+    },
+
+    async getClaim(key) {
+      const item = await get(claimKey(key));
+      return item && (recordOf(item) as ClaimRecord);
+    },
+    putClaim(next) {
+      const key = claimKey(next.key);
+      return next.rev === 1 ? create(key, next, ttlOfClaim(next)) : replace(key, next, ttlOfClaim(next));
     },
   };
 }

@@ -1,17 +1,18 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
 import { closing, openDatabase, type Closeable } from './database.ts';
 
-/** Records are JSON. A batch's row is its place in the list, too, and `open` its place among the open ones. */
+/** Records are JSON. A batch's row is its place in the list, too. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS batches (
     id TEXT PRIMARY KEY,
     rev INTEGER NOT NULL,
-    open INTEGER NOT NULL,
     record TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS open_batches ON batches (id) WHERE open = 1;
+  CREATE TABLE IF NOT EXISTS open_batches (
+    id TEXT PRIMARY KEY
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shards (
     batch_id TEXT NOT NULL,
     shard INTEGER NOT NULL,
@@ -19,6 +20,13 @@ const SCHEMA = `
     record TEXT NOT NULL,
     PRIMARY KEY (batch_id, shard)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS claims (
+    key TEXT PRIMARY KEY,
+    rev INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS claims_by_time ON claims (expires_at);
 `;
 
 const AFTER_EVERY_ID = '\u{10ffff}';
@@ -26,9 +34,7 @@ const AFTER_EVERY_ID = '\u{10ffff}';
 /** A ledger in an SQLite file. Each thread makes its own; any number of them share a file. */
 export function createSqliteLedger(path: string): Ledger & Closeable {
   const database = openDatabase(path, SCHEMA);
-  const insertBatch = database.prepare(
-    'INSERT INTO batches (id, rev, open, record) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING',
-  );
+  const insertBatch = database.prepare('INSERT INTO batches (id, rev, record) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const selectBatch = database.prepare('SELECT record FROM batches WHERE id = ?');
   const updateBatch = database.prepare('UPDATE batches SET rev = ?, record = ? WHERE id = ? AND rev = ?');
   const insertShard = database.prepare(
@@ -48,12 +54,35 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     SELECT id, record ->> 'name' AS name, record ->> 'createdAt' AS createdAt
     FROM batches WHERE id < :before ORDER BY id DESC LIMIT :limit
   `);
-  const selectOpen = database.prepare('SELECT id FROM batches WHERE open = 1 ORDER BY id');
-  const closeOpen = database.prepare('UPDATE batches SET open = 0 WHERE id = ? AND open = 1');
+  const insertOpen = database.prepare('INSERT INTO open_batches (id) VALUES (?) ON CONFLICT DO NOTHING');
+  const selectOpen = database.prepare('SELECT id FROM open_batches ORDER BY id');
+  const deleteOpen = database.prepare('DELETE FROM open_batches WHERE id = ?');
+  const deleteBatch = database.prepare('DELETE FROM batches WHERE id = ?');
+  const deleteShards = database.prepare('DELETE FROM shards WHERE batch_id = ?');
+  const selectClaim = database.prepare('SELECT record FROM claims WHERE key = ?');
+  const insertClaim = database.prepare(
+    'INSERT INTO claims (key, rev, expires_at, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const updateClaim = database.prepare(
+    'UPDATE claims SET rev = ?, expires_at = ?, record = ? WHERE key = ? AND rev = ?',
+  );
+  const deleteExpired = database.prepare('DELETE FROM claims WHERE expires_at <= ?');
+
+  function putClaim(next: ClaimRecord): boolean {
+    const { key, rev, claimedAt, expiresAt } = next;
+    const record = JSON.stringify(next);
+    if (rev > 1) return updateClaim.run(rev, expiresAt, record, key, rev - 1).changes === 1;
+    // Who claims a new key takes away the old ones, which nobody else would.
+    deleteExpired.run(claimedAt);
+    return insertClaim.run(key, rev, expiresAt, record).changes === 1;
+  }
 
   return {
     createBatch: (batch) =>
-      Promise.try(() => insertBatch.run(batch.id, batch.rev, JSON.stringify(batch)).changes === 1),
+      Promise.try(() => {
+        insertOpen.run(batch.id);
+        return insertBatch.run(batch.id, batch.rev, JSON.stringify(batch)).changes === 1;
+      }),
     getBatch: (batchId) =>
       Promise.try(() => {
         const row = selectBatch.get(batchId);
@@ -84,7 +113,21 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
       Promise.try(() => (selectPage.all({ limit, before }) as unknown as ListRow[]).map(toListItem)),
 
     listOpen: () => Promise.try(() => selectOpen.all().map(({ id }) => String(id))),
-    dropOpen: (batchId) => Promise.try(() => void closeOpen.run(batchId)),
+    dropOpen: (batchId) => Promise.try(() => void deleteOpen.run(batchId)),
+
+    removeBatch: (batchId) =>
+      Promise.try(() => {
+        insertOpen.run(batchId);
+        deleteBatch.run(batchId);
+        deleteShards.run(batchId);
+      }),
+
+    getClaim: (key) =>
+      Promise.try(() => {
+        const row = selectClaim.get(key);
+        return row && (JSON.parse(String(row.record)) as ClaimRecord);
+      }),
+    putClaim: (next) => Promise.try(() => putClaim(next)),
 
     ...closing(database),
   };

@@ -39,12 +39,35 @@ export interface BatchRecord {
   options: BatchOptions;
   /** Whether request headers of the whole batch wait under `secrets/`. */
   hasSecrets: boolean;
+  /** The claim of the idempotency key that it was asked for with. */
+  claim?: string | undefined;
   /** When a cancel was asked for. */
   cancelledAt?: number | undefined;
   closedAt?: number | undefined;
   notifiedAt?: number | undefined;
   /** The sums, from when the batch is closed. */
   final?: Counts | undefined;
+}
+
+/** What an idempotency key stands for: one request, and the batch that it started or is about to start. */
+export interface ClaimRecord {
+  /** SHA-256 of the key, in hex. */
+  key: string;
+  /** Raised by one with every update. */
+  rev: number;
+  /** SHA-256 of the request, in hex; absent once it was refused: the key is then as good as new. */
+  request?: string | undefined;
+  /** The id that the batch has or will have, whoever starts it in the end. */
+  batchId: string;
+  /** A token of who is starting it: who finds it after a lost answer knows that the write was its own. */
+  holder: string;
+  /** Who has not started the batch by then has died. */
+  leaseUntil: number;
+  /** The batch was there and was deleted: it is not started again. */
+  deleted?: boolean | undefined;
+  /** When the key was first sent, and when it is forgotten. */
+  claimedAt: number;
+  expiresAt: number;
 }
 
 /** A shard's hold by one turn of one ticket. */

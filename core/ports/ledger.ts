@@ -1,7 +1,7 @@
-import type { BatchRecord, ShardRecord } from '../model/records.ts';
+import type { BatchRecord, ClaimRecord, ShardRecord } from '../model/records.ts';
 
 /**
- * The store of batch and shard records. Every read sees every write that was answered before.
+ * The store of batch and shard records, and of claims. Every read sees every write that was answered before.
  *
  * A record is replaced only as a whole and only by who has read it: `replace…` takes a record whose `rev` is one
  * higher than the one read. An update is thus absolute, never an increment, and landing it twice is landing it once.
@@ -32,6 +32,17 @@ export interface Ledger {
   listOpen(): Promise<string[]>;
   /** Ends the sweeper's interest in a batch; doing it twice is fine. */
   dropOpen(batchId: string): Promise<void>;
+
+  /**
+   * Removes a batch: its record first, then its place in the list and its shards. It becomes open before, so that a
+   * crash half-way leaves an open item without a batch. Doing it twice is fine.
+   */
+  removeBatch(batchId: string): Promise<void>;
+
+  /** A claim by its key; one that has expired may be there or not. */
+  getClaim(key: string): Promise<ClaimRecord | undefined>;
+  /** Lands only if the stored `rev` is `next.rev - 1`, and with the first `rev` only if there is none; `false` otherwise. */
+  putClaim(next: ClaimRecord): Promise<boolean>;
 }
 
 export interface BatchListItem {

@@ -10,7 +10,7 @@ import { OPTION_RANGES } from '../../core/model/options.ts';
 import { createWire, THROTTLED, type Fault, type WireCall } from '../helpers/aws-wire.ts';
 import { startAws } from '../helpers/aws.ts';
 import { describeLedger } from './ledger-contract.ts';
-import { batchRecord, shardRecord } from './records.ts';
+import { batchRecord, claimRecord, shardRecord } from './records.ts';
 
 async function startLedger() {
   const aws = await startAws();
@@ -95,6 +95,8 @@ describe('faults of the table', () => {
     expect(await ledger.createShard(shard)).toBe(true);
     expect(await ledger.replaceBatch({ ...batch, rev: 2, state: 'running' })).toBe(true);
     expect(await ledger.replaceShard({ ...shard, rev: 2, epoch: 1 })).toBe(true);
+    expect(await ledger.putClaim(claimRecord('k'))).toBe(true);
+    expect(await ledger.putClaim(claimRecord('k', { rev: 2 }))).toBe(true);
     expect(await ledger.getBatch(batch.id)).toMatchObject({ rev: 2, state: 'running' });
     expect(await ledger.getShard(batch.id, 0)).toMatchObject({ rev: 2, epoch: 1 });
   });
@@ -159,6 +161,35 @@ describe('items', () => {
     expect((await readItem('OPEN', batch.id))?.ttl?.N).toBe(expiry);
     const latestDeadline = createdAt / 1000 + OPTION_RANGES.deadlineSeconds.max;
     expect((await readItem(batch.id, 'S00000'))?.ttl?.N).toBe(String(latestDeadline + 30 * DAY_SECONDS));
+  });
+
+  test('a claim expires when its key is forgotten', async () => {
+    const { ledger, readItem } = await startLedger();
+    const claim = claimRecord('k');
+    await ledger.putClaim(claim);
+    expect((await readItem('CLAIMS', 'k'))?.ttl?.N).toBe(String(claim.expiresAt / 1000));
+  });
+
+  test('a batch is removed in the order in which a crash leaves an open item at most', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    await ledger.createBatch(batch);
+    await ledger.dropOpen(batch.id);
+    for (const n of [0, 1]) await ledger.createShard(shardRecord(batch.id, n));
+    const before = wire.calls.length;
+    await ledger.removeBatch(batch.id);
+    const calls = wire.calls.slice(before).map(({ command, input }) => {
+      const { pk, sk } = (input.Item ?? input.Key ?? {}) as Record<string, AttributeValue>;
+      return [command, pk?.S === batch.id ? '' : pk?.S, sk?.S === batch.id ? '' : sk?.S].filter(Boolean).join(' ');
+    });
+    expect(calls).toEqual([
+      'PutItem OPEN',
+      'DeleteItem BATCH',
+      'DeleteItem BATCHES',
+      'Query',
+      'DeleteItem S00000',
+      'DeleteItem S00001',
+    ]);
   });
 
   test('fields are attributes that a person can read', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Ledger } from '../../core/ports/ledger.ts';
-import { batchRecord, shardRecord } from './records.ts';
+import { batchRecord, claimRecord, shardRecord } from './records.ts';
 
 /** What every ledger must do. `create` answers an empty one and sees to its end after the running test. */
 export function describeLedger(name: string, create: () => Promise<Ledger>): void {
@@ -165,6 +165,53 @@ export function describeLedger(name: string, create: () => Promise<Ledger>): voi
       expect(await ledger.listOpen()).toEqual([second.id]);
       expect(await ledger.getBatch(first.id)).toMatchObject({ rev: 3 });
       expect(await ledger.listBatches({ limit: 10 })).toHaveLength(2);
+    });
+
+    test('a batch that is removed is gone with its shards and its place in the list, and left open', async () => {
+      const ledger = await create();
+      const [batch, other] = [batchRecord(), batchRecord()];
+      for (const { id } of [batch, other]) for (const n of [0, 1, 2]) await ledger.createShard(shardRecord(id, n));
+      await ledger.createBatch(batch);
+      await ledger.createBatch(other);
+      for (const { id } of [batch, other]) await ledger.dropOpen(id);
+      for (let times = 0; times < 2; times++) {
+        await ledger.removeBatch(batch.id);
+        expect(await ledger.getBatch(batch.id)).toBeUndefined();
+        expect(await ledger.readBatch(batch.id)).toBeUndefined();
+        expect(await ledger.getShard(batch.id, 1)).toBeUndefined();
+        expect(await ledger.listOpen()).toEqual([batch.id]);
+      }
+      expect((await ledger.listBatches({ limit: 10 })).map(({ id }) => id)).toEqual([other.id]);
+      expect((await ledger.readBatch(other.id))?.shards).toHaveLength(3);
+      expect(await ledger.replaceBatch({ ...batch, rev: 2 })).toBe(false);
+      expect(await ledger.replaceShard(shardRecord(batch.id, 0, { rev: 2 }))).toBe(false);
+      await ledger.dropOpen(batch.id);
+      expect(await ledger.listOpen()).toEqual([]);
+    });
+
+    test('a claim is made once, and replaced only by who has read its newest revision', async () => {
+      const ledger = await create();
+      const claim = claimRecord('k');
+      expect(await ledger.getClaim('k')).toBeUndefined();
+      expect(await ledger.putClaim({ ...claim, rev: 2 })).toBe(false);
+      expect(await ledger.putClaim(claim)).toBe(true);
+      expect(await ledger.putClaim({ ...claim, request: 'other' })).toBe(false);
+      expect(await ledger.getClaim('k')).toEqual(claim);
+      const refused = { ...claim, rev: 2, request: undefined };
+      expect(await ledger.putClaim(refused)).toBe(true);
+      for (const rev of [1, 2, 4]) expect(await ledger.putClaim({ ...claim, rev }), `${rev}`).toBe(false);
+      expect(await ledger.getClaim('k')).toEqual(refused);
+      expect(await ledger.getClaim('other')).toBeUndefined();
+    });
+
+    test('of many that claim one key at once, exactly one wins', async () => {
+      const ledger = await create();
+      const claims = ['a', 'b', 'c', 'd', 'e'].map((holder) => claimRecord('k', { holder }));
+      const wins = await Promise.all(claims.map((claim) => ledger.putClaim(claim)));
+      expect(wins.filter(Boolean)).toHaveLength(1);
+      expect(await ledger.getClaim('k')).toEqual(claims[wins.indexOf(true)]);
+      const next = ['f', 'g', 'h'].map((holder) => claimRecord('k', { rev: 2, holder }));
+      expect((await Promise.all(next.map((claim) => ledger.putClaim(claim)))).filter(Boolean)).toHaveLength(1);
     });
   });
 }

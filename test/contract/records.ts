@@ -1,6 +1,6 @@
 import { v7 } from 'uuid';
 import { DEFAULT_OPTIONS } from '../../core/model/options.ts';
-import { noCounts, type BatchRecord, type ShardRecord } from '../../core/model/records.ts';
+import { noCounts, type BatchRecord, type ClaimRecord, type ShardRecord } from '../../core/model/records.ts';
 
 /** A batch as a submit writes it, created at `createdAt`. */
 export function batchRecord(changes: Partial<BatchRecord> = {}): BatchRecord {
@@ -44,6 +44,22 @@ export function shardRecord(batchId: string, shard: number, changes: Partial<Sha
     wakeAt: 0,
     ticketed: true,
     crashes: 0,
+    ...changes,
+  };
+}
+
+/** A claim as the first request with its key makes it. */
+export function claimRecord(key: string, changes: Partial<ClaimRecord> = {}): ClaimRecord {
+  const claimedAt = changes.claimedAt ?? Date.UTC(2030, 0, 1);
+  return {
+    key,
+    rev: 1,
+    request: 'r',
+    batchId: v7({ msecs: claimedAt }),
+    holder: 'h',
+    leaseUntil: claimedAt + 60_000,
+    claimedAt,
+    expiresAt: claimedAt + 24 * 60 * 60 * 1000,
     ...changes,
   };
 }

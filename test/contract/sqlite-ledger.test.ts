@@ -4,7 +4,7 @@ import { createSqliteLedger } from '../../adapters/sqlite/ledger.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import { startThread, untilDone } from './fixtures/run.ts';
 import { describeLedger } from './ledger-contract.ts';
-import { batchRecord, shardRecord } from './records.ts';
+import { batchRecord, claimRecord, shardRecord } from './records.ts';
 
 async function freshPath(): Promise<string> {
   return join(await tempFolder(), 'ledger.sqlite');
@@ -53,4 +53,15 @@ test('threads that replace one record at the same time lose no update', async ()
   const threads = [1, 2, 3].map(() => startThread('count-up.ts', { path, increments: 50 }));
   await Promise.all(threads.map(untilDone));
   expect(await openLedger(path).getShard('counted', 0)).toMatchObject({ done: 150, rev: 151 });
+});
+
+test('claims that have expired go when another one is made', async () => {
+  const ledger = openLedger(await freshPath());
+  const old = claimRecord('old');
+  await ledger.putClaim(old);
+  await ledger.putClaim(claimRecord('sooner', { claimedAt: old.expiresAt - 1 }));
+  expect(await ledger.getClaim('old')).toEqual(old);
+  await ledger.putClaim(claimRecord('later', { claimedAt: old.expiresAt }));
+  expect(await ledger.getClaim('old')).toBeUndefined();
+  expect(await ledger.getClaim('sooner')).toBeDefined();
 });

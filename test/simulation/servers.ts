@@ -82,6 +82,9 @@ export class Servers {
       listBatches: () => call('list batches', () => []),
       listOpen: () => call('list open', () => [...this.open]),
       dropOpen: (batchId) => call('drop open', () => void this.open.delete(batchId)),
+      removeBatch: () => Promise.reject(new Error('Nobody deletes a batch here.')),
+      getClaim: () => Promise.reject(new Error('Nobody sends an idempotency key here.')),
+      putClaim: () => Promise.reject(new Error('Nobody sends an idempotency key here.')),
     };
   }
 
