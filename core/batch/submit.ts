@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid';
 import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/errors.ts';
 import { hostIndexKey, manifestKey, planKey, secretsKey } from '../model/layout.ts';
 import { shorten } from '../model/redact.ts';
@@ -9,12 +8,17 @@ import { writeManifest } from '../plan/manifest.ts';
 import { plan, type ShardPlan } from '../plan/plan.ts';
 import type { ListItem } from '../plan/text-list.ts';
 import { createObjectWriter } from '../download/object-writer.ts';
+import { newBatchId } from './ids.ts';
 import { resolveOptions, type UserOptions } from './options.ts';
 import { startPlanned, type PlannedShard } from './planning.ts';
 import type { Service } from './service.ts';
 
 /** A batch as a user asks for it. */
 export interface Submission {
+  /** The id that it gets; a new one if left out. */
+  id?: string | undefined;
+  /** The claim that the id was chosen with. */
+  claim?: string | undefined;
   name?: string | undefined;
   items: Iterable<ListItem>;
   options: UserOptions;
@@ -32,9 +36,9 @@ export interface Submission {
  * @throws InvalidListError, InvalidOptionError
  */
 export async function submitBatch(service: Service, submission: Submission): Promise<string> {
-  const { ledger, state, clock, random, limits } = service;
+  const { ledger, state, clock, limits } = service;
   const createdAt = clock.now();
-  const id = uuidv7({ msecs: createdAt, random: Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256)) });
+  const id = submission.id ?? newBatchId(service);
   const options = resolveOptions(submission.options, id, limits);
   const table = collect(submission.items, options);
   const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
@@ -58,6 +62,7 @@ export async function submitBatch(service: Service, submission: Submission): Pro
     hostCount: table.hostCount,
     options,
     hasSecrets,
+    ...(submission.claim !== undefined && { claim: submission.claim }),
   });
   await startPlanned(service, id);
   return id;

@@ -3,6 +3,7 @@ import { batchOfSecrets, SECRETS_PREFIX } from '../model/layout.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
 import { closeBatch } from './close.ts';
 import { endCancelled } from './control.ts';
+import { timeOf } from './ids.ts';
 import { startPlanned } from './planning.ts';
 import type { Service } from './service.ts';
 
@@ -75,11 +76,6 @@ async function sendDue(service: Service, batch: BatchRecord, shards: readonly Sh
     if (!waitsLong) next.sweptAt = now;
     if (await ledger.replaceShard(next)) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
   }
-}
-
-/** The time that a UUIDv7 holds. */
-function timeOf(batchId: string): number {
-  return Number.parseInt(batchId.replaceAll('-', '').slice(0, 12), 16);
 }
 
 /**

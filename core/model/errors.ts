@@ -1,5 +1,8 @@
+/** A request that cannot be granted; nothing of it was done. */
+export abstract class RefusedError extends Error {}
+
 /** No batch has this id. */
-export class UnknownBatchError extends Error {
+export class UnknownBatchError extends RefusedError {
   constructor(batchId: string) {
     super(`There is no batch ${batchId}.`);
     this.name = 'UnknownBatchError';
@@ -7,7 +10,7 @@ export class UnknownBatchError extends Error {
 }
 
 /** What was asked for does not go with the state that the batch is in. */
-export class BatchStateError extends Error {
+export class BatchStateError extends RefusedError {
   constructor(message: string) {
     super(message);
     this.name = 'BatchStateError';
@@ -28,7 +31,7 @@ export interface ListProblem {
 export const MAX_LIST_PROBLEMS = 100;
 
 /** A list with bad entries, or without any; nothing of it was started. */
-export class InvalidListError extends Error {
+export class InvalidListError extends RefusedError {
   /** The first `MAX_LIST_PROBLEMS`. */
   readonly problems: readonly ListProblem[];
 
@@ -40,7 +43,7 @@ export class InvalidListError extends Error {
 }
 
 /** An option of a batch that cannot be used. */
-export class InvalidOptionError extends Error {
+export class InvalidOptionError extends RefusedError {
   readonly option: string;
   readonly reason: string;
 
@@ -49,5 +52,21 @@ export class InvalidOptionError extends Error {
     this.name = 'InvalidOptionError';
     this.option = option;
     this.reason = reason;
+  }
+}
+
+/** An idempotency key that was sent before, with another request. */
+export class KeyReusedError extends RefusedError {
+  constructor() {
+    super('This key was sent with another request before; a new request needs a new key.');
+    this.name = 'KeyReusedError';
+  }
+}
+
+/** An idempotency key whose first request is still being worked on. */
+export class KeyInUseError extends RefusedError {
+  constructor() {
+    super('The first request with this key is still in progress; send it again in a moment.');
+    this.name = 'KeyInUseError';
   }
 }

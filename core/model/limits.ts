@@ -104,6 +104,11 @@ export const MAX_CRASHES = 10;
 /** How soon the sweeper wakes a shard whose entries lead into other shards' hosts, should nobody else have. */
 export const ABROAD_RETRY_MS = 15 * MINUTE;
 
+/** How long an idempotency key is remembered. */
+export const CLAIM_KEPT_MS = 24 * HOUR;
+/** Who has claimed an idempotency key and not started its batch by then has died: longer than a request may take. */
+export const CLAIM_LEASE_MS = 3 * MINUTE;
+
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;
 /** Planning that takes longer has died. */

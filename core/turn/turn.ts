@@ -1,5 +1,5 @@
-import { v4 as uuid } from 'uuid';
 import { closeBatch } from '../batch/close.ts';
+import { newToken } from '../batch/ids.ts';
 import type { Service } from '../batch/service.ts';
 import type { Download } from '../download/downloader.ts';
 import { MAX_TICKET_RECEIVES, MAX_TICKET_WAIT_MS, TICKET_VISIBILITY_MS } from '../model/limits.ts';
@@ -66,8 +66,4 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
     watching.abort();
     await watch;
   }
-}
-
-function newToken(random: () => number): string {
-  return uuid({ random: Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256)) });
 }
