@@ -1,6 +1,7 @@
-import { BatchStateError, UnknownBatchError } from '../model/errors.ts';
+import { BatchStateError, InvalidOptionError, UnknownBatchError } from '../model/errors.ts';
 import { inLanes } from '../model/lanes.ts';
 import { pendingOf, type BatchRecord, type BatchState, type ShardRecord } from '../model/records.ts';
+import { bytesOf } from './byte-limit.ts';
 import { closeBatch } from './close.ts';
 import type { Service } from './service.ts';
 
@@ -16,7 +17,12 @@ const SHARDS_AT_ONCE = 16;
  * @throws UnknownBatchError, BatchStateError if the batch has finished
  */
 export async function cancelBatch(service: Service, batchId: string): Promise<void> {
-  await change(service, batchId, 'cancelling', ['planning', 'running', 'paused'], ['cancelling', 'cancelled']);
+  await change(service, batchId, (batch) => {
+    if (allows(batch, ['planning', 'running', 'paused'], ['cancelling', 'cancelled'])) {
+      return { state: 'cancelling', reason: undefined, cancelledAt: service.clock.now() };
+    }
+    return undefined;
+  });
   const read = await service.ledger.readBatch(batchId);
   await inLanes(read?.shards ?? [], SHARDS_AT_ONCE, (shard) => endCancelled(service, shard));
   await closeBatch(service, batchId);
@@ -28,37 +34,61 @@ export async function cancelBatch(service: Service, batchId: string): Promise<vo
  * @throws UnknownBatchError, BatchStateError if the batch is not running
  */
 export async function pauseBatch(service: Service, batchId: string): Promise<void> {
-  await change(service, batchId, 'paused', ['running'], ['paused']);
+  await change(service, batchId, (batch) => (allows(batch, ['running'], ['paused']) ? { state: 'paused' } : undefined));
 }
 
 /**
  * Lets a paused batch go on. Resuming again sends the tickets again, which does no harm.
  *
- * @throws UnknownBatchError, BatchStateError if the batch is neither paused nor running
+ * @param given.maxTotalBytes takes the place of the batch's own; a batch that has passed its own needs it
+ * @throws UnknownBatchError; BatchStateError if the batch is neither paused nor running, or has passed its limit;
+ *   InvalidOptionError if it has passed the one given
  */
-export async function resumeBatch(service: Service, batchId: string): Promise<void> {
-  await change(service, batchId, 'running', ['paused'], ['running']);
-  const read = await service.ledger.readBatch(batchId);
-  const open = (read?.shards ?? []).filter((shard) => shard.finishedAt === undefined);
+export async function resumeBatch(
+  service: Service,
+  batchId: string,
+  given: { maxTotalBytes?: number | undefined } = {},
+): Promise<void> {
+  const { shards = [] } = (await service.ledger.readBatch(batchId)) ?? {};
+  const bytes = bytesOf(shards);
+  await change(service, batchId, (batch) => {
+    const { maxTotalBytes } = { ...batch.options, ...given };
+    const raised = maxTotalBytes !== batch.options.maxTotalBytes;
+    if (!allows(batch, ['paused'], ['running']) && !raised) return undefined;
+    if (maxTotalBytes !== undefined && bytes > maxTotalBytes) throw limitPassed(bytes, given.maxTotalBytes);
+    return { state: 'running', reason: undefined, options: { ...batch.options, maxTotalBytes } };
+  });
+  const open = shards.filter((shard) => shard.finishedAt === undefined);
   await service.tickets.send(open.map(({ shard }) => ({ batchId, shard })));
 }
 
-/** Moves a batch from one of the states `from` to `to`; does nothing if it is in one of `already`. */
+function limitPassed(bytes: number, given: number | undefined): Error {
+  const reason = `the batch has stored ${bytes} bytes already`;
+  if (given !== undefined) return new InvalidOptionError('maxTotalBytes', reason);
+  return new BatchStateError(`The batch is at its limit, ${reason}; resume it with a higher maxTotalBytes.`);
+}
+
+/**
+ * Whether a batch is to be changed: it is in one of the states `from`; not if it is in one of `already`.
+ *
+ * @throws BatchStateError for any other state
+ */
+function allows({ state }: BatchRecord, from: BatchState[], already: BatchState[]): boolean {
+  if (!from.includes(state) && !already.includes(state)) throw new BatchStateError(`The batch is ${state}.`);
+  return from.includes(state);
+}
+
+/** Changes a batch's record by what `decide` says of its newest revision, if anything. */
 async function change(
-  { ledger, clock }: Service,
+  { ledger }: Service,
   batchId: string,
-  to: BatchState,
-  from: BatchState[],
-  already: BatchState[],
-): Promise<BatchRecord> {
+  decide: (batch: BatchRecord) => Partial<BatchRecord> | undefined,
+): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const batch = await ledger.getBatch(batchId);
     if (!batch) throw new UnknownBatchError(batchId);
-    if (already.includes(batch.state)) return batch;
-    if (!from.includes(batch.state)) throw new BatchStateError(`The batch is ${batch.state}.`);
-    const next: BatchRecord = { ...batch, rev: batch.rev + 1, state: to };
-    if (to === 'cancelling') next.cancelledAt = clock.now();
-    if (await ledger.replaceBatch(next)) return next;
+    const changes = decide(batch);
+    if (!changes || (await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, ...changes }))) return;
   }
   throw new Error(`The record of batch ${batchId} changes too often.`);
 }

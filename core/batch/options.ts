@@ -21,6 +21,7 @@ export function resolveOptions(given: UserOptions, batchId: string, limits: Depl
     ...DEFAULT_OPTIONS,
     prefix: `${batchId}/`,
     connectionsPerHost: Math.min(DEFAULT_OPTIONS.connectionsPerHost, limits.maxConnectionsPerHost),
+    ...(limits.maxTotalBytes !== undefined && { maxTotalBytes: limits.maxTotalBytes }),
     ...rest,
     ownPrefix: given.prefix === undefined,
     timeouts: { ...DEFAULT_OPTIONS.timeouts, ...timeouts },

@@ -32,6 +32,10 @@ export interface DeploymentLimits {
   connectionsPerMixedShard: number;
   /** The highest `connectionsPerHost` that a batch may ask for. */
   maxConnectionsPerHost: number;
+  /** Batches that may be open at once; any number if left out. */
+  maxOpenBatches?: number | undefined;
+  /** The `maxTotalBytes` of a batch that names none; none if left out. */
+  maxTotalBytes?: number | undefined;
 }
 
 /** Written as `summary.json` when a batch closes. */

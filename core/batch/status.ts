@@ -1,6 +1,6 @@
 import { UnknownBatchError } from '../model/errors.ts';
 import type { BatchOptions } from '../model/options.ts';
-import { sumCounts, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
+import { sumCounts, type BatchRecord, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
 import type { Service } from './service.ts';
 
 /** A shard whose last checkpoint is older no longer counts towards the batch's speed. */
@@ -11,6 +11,8 @@ export interface BatchStatus extends Counts {
   id: string;
   name?: string | undefined;
   state: BatchState;
+  reason?: BatchRecord['reason'];
+  retryOf?: string | undefined;
   deadline: number;
   createdAt: number;
   finishedAt?: number | undefined;
@@ -47,6 +49,8 @@ export async function batchStatus(
     id: batch.id,
     ...(batch.name !== undefined && { name: batch.name }),
     state: batch.state,
+    ...(batch.retryOf !== undefined && { retryOf: batch.retryOf }),
+    ...(batch.reason !== undefined && { reason: batch.reason }),
     deadline: batch.deadline,
     createdAt: batch.createdAt,
     ...(batch.closedAt !== undefined && { finishedAt: batch.closedAt }),

@@ -1,5 +1,6 @@
-import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/errors.ts';
+import { InvalidListError, MAX_LIST_PROBLEMS, TooManyBatchesError, type ListProblem } from '../model/errors.ts';
 import { hostIndexKey, manifestKey, planKey, secretsKey } from '../model/layout.ts';
+import type { BatchRecord } from '../model/records.ts';
 import { shorten } from '../model/redact.ts';
 import { checkEntry, type KeyRule } from '../plan/check-entry.ts';
 import { createEntryTable, type EntryTable } from '../plan/entry-table.ts';
@@ -19,8 +20,10 @@ export interface Submission {
   id?: string | undefined;
   /** The claim that the id was chosen with. */
   claim?: string | undefined;
+  /** The batch whose failed entries these are; the prefix is as much theirs as it was that batch's. */
+  retryOf?: Pick<BatchRecord, 'id' | 'options'> | undefined;
   name?: string | undefined;
-  items: Iterable<ListItem>;
+  items: Iterable<ListItem> | AsyncIterable<ListItem>;
   options: UserOptions;
   /** Request headers of all entries, names in lower case. */
   headers: Readonly<Record<string, string>>;
@@ -33,14 +36,16 @@ export interface Submission {
  * crash leaves is either invisible or brought on by the sweeper.
  *
  * @returns the batch's id
- * @throws InvalidListError, InvalidOptionError
+ * @throws InvalidListError, InvalidOptionError, TooManyBatchesError
  */
 export async function submitBatch(service: Service, submission: Submission): Promise<string> {
   const { ledger, state, clock, limits } = service;
   const createdAt = clock.now();
   const id = submission.id ?? newBatchId(service);
+  await checkRoom(service, id);
   const options = resolveOptions(submission.options, id, limits);
-  const table = collect(submission.items, options);
+  if (submission.retryOf) options.ownPrefix = submission.retryOf.options.ownPrefix;
+  const table = await collect(submission.items, options);
   const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
 
   const planned = await persistManifest(service, id, shards, table);
@@ -62,17 +67,26 @@ export async function submitBatch(service: Service, submission: Submission): Pro
     hostCount: table.hostCount,
     options,
     hasSecrets,
+    ...(submission.retryOf && { retryOf: submission.retryOf.id }),
     ...(submission.claim !== undefined && { claim: submission.claim }),
   });
   await startPlanned(service, id);
   return id;
 }
 
+/** Sees whether another batch may be open. Batches that are submitted at the same moment do not see each other. */
+async function checkRoom({ ledger, limits }: Service, id: string): Promise<void> {
+  if (limits.maxOpenBatches === undefined) return;
+  // One that died on the way and is taken up again may be among them.
+  const others = (await ledger.listOpen()).filter((open) => open !== id);
+  if (others.length >= limits.maxOpenBatches) throw new TooManyBatchesError(limits.maxOpenBatches);
+}
+
 /** The entries of a list, or everything that is wrong with it. */
-function collect(items: Iterable<ListItem>, rule: KeyRule): EntryTable {
+async function collect(items: Submission['items'], rule: KeyRule): Promise<EntryTable> {
   const table = createEntryTable();
   const problems: ListProblem[] = [];
-  for (const item of items) {
+  for await (const item of items) {
     const entry = checkEntry(item, rule);
     if (Array.isArray(entry)) {
       // One by one: a spread of as many as an item can have fields would overflow the stack.

@@ -1,16 +1,18 @@
 import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_LOST_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
 import { batchOfSecrets, SECRETS_PREFIX } from '../model/layout.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
+import { keepByteLimit } from './byte-limit.ts';
 import { closeBatch } from './close.ts';
 import { endCancelled } from './control.ts';
+import { removeState } from './delete.ts';
 import { timeOf } from './ids.ts';
 import { startPlanned } from './planning.ts';
 import type { Service } from './service.ts';
 
 /**
  * Looks after the open batches: brings stale planning on, sends the tickets of long waits and of shards whose ticket
- * was lost, ends the shards of cancelled batches, repeats an unfinished closing. One batch's trouble does not keep it
- * from the others.
+ * was lost, ends the shards of cancelled batches, pauses those past their `maxTotalBytes`, repeats an unfinished closing
+ * or deletion. One batch's trouble does not keep it from the others.
  */
 export async function sweep(service: Service): Promise<void> {
   await eachOpen(service, 'sweep failed', (batchId) => sweepBatch(service, batchId));
@@ -30,8 +32,8 @@ async function sweepBatch(service: Service, batchId: string): Promise<void> {
   const { ledger, clock } = service;
   const read = await ledger.readBatch(batchId);
   if (!read) {
-    // Written before its batch; once no submission can be under way any more, none will come.
-    if (clock.now() - timeOf(batchId) > PLANNING_STALE_MS) await ledger.dropOpen(batchId);
+    // Written before its batch; once no submission can be under way any more, none will come. Or left by a deletion.
+    if (clock.now() - timeOf(batchId) > PLANNING_STALE_MS) await removeState(service, batchId);
     return;
   }
   const { batch, shards } = read;
@@ -42,7 +44,7 @@ async function sweepBatch(service: Service, batchId: string): Promise<void> {
   // A planner that came too late can have left a closed batch shards that nobody works.
   const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);
   if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, shard);
-  else if (!over) return sendDue(service, batch, shards);
+  else if (!over) return sendDue(service, await keepByteLimit(ledger, { batch, shards }), shards);
   await closeBatch(service, batchId);
 }
 
@@ -94,7 +96,7 @@ export async function recoverAfterRestart(service: Service): Promise<void> {
 async function recoverBatch(service: Service, batchId: string): Promise<void> {
   const { ledger, tickets, clock } = service;
   const read = await ledger.readBatch(batchId);
-  if (!read) return ledger.dropOpen(batchId);
+  if (!read) return removeState(service, batchId);
   const { batch, shards } = read;
   if (batch.state === 'planning') return startPlanned(service, batchId);
 

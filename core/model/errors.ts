@@ -55,6 +55,14 @@ export class InvalidOptionError extends RefusedError {
   }
 }
 
+/** As many batches are open as this deployment allows. */
+export class TooManyBatchesError extends RefusedError {
+  constructor(limit: number) {
+    super(`${limit} batches are open, which is the most here; wait until one has ended, or cancel one.`);
+    this.name = 'TooManyBatchesError';
+  }
+}
+
 /** An idempotency key that was sent before, with another request. */
 export class KeyReusedError extends RefusedError {
   constructor() {

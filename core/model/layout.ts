@@ -2,6 +2,8 @@
 
 const digits = (n: number, width: number) => String(n).padStart(width, '0');
 
+/** Everything of a batch but its secrets. */
+export const batchPrefix = (batchId: string) => `batches/${batchId}/`;
 /** The batch's entries, one JSON line each, shard after shard. */
 export const manifestKey = (batchId: string) => `batches/${batchId}/manifest.jsonl`;
 /** Which shard works which host: see `host-index.ts`. */

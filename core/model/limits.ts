@@ -109,6 +109,11 @@ export const CLAIM_KEPT_MS = 24 * HOUR;
 /** Who has claimed an idempotency key and not started its batch by then has died: longer than a request may take. */
 export const CLAIM_LEASE_MS = 3 * MINUTE;
 
+/** Batches that may be open at once in a deployment that does not say: a guard against a surprising bill. */
+export const DEFAULT_MAX_OPEN_BATCHES = 20;
+/** The longest wait that a client may ask for: API Gateway answers within 30 s, the last look included. */
+export const MAX_WAIT_MS = 25 * SECOND;
+
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;
 /** Planning that takes longer has died. */

@@ -15,6 +15,8 @@ export interface BatchOptions {
   ifExists: 'skip' | 'overwrite';
   /** Bytes of the largest file that is stored. */
   maxBytes: number;
+  /** Bytes of all files together; a batch that has stored more is paused. */
+  maxTotalBytes?: number | undefined;
   /** Attempts per entry, and failed probes in a row per host (four times as many where they are answered by 429). */
   maxAttempts: number;
   maxRedirects: number;
@@ -41,6 +43,7 @@ export const OPTION_RANGES = {
   requestsPerSecondPerHost: { min: 0.01, max: 10_000 },
   deadlineSeconds: { min: 60, max: 60 * DAY_SECONDS },
   maxBytes: { min: 0, max: 50 * 1024 * GIB },
+  maxTotalBytes: { min: 1, max: 1024 * 1024 * GIB },
   maxAttempts: { min: 1, max: 20 },
   maxRedirects: { min: 0, max: 30 },
   connectMs: { min: 100, max: 120_000 },

@@ -25,6 +25,8 @@ export interface BatchRecord {
   rev: number;
   name?: string | undefined;
   state: BatchState;
+  /** Why it was paused, if not by request: it has stored more than its `maxTotalBytes`. */
+  reason?: 'BYTE_LIMIT' | undefined;
   /** Milliseconds since the epoch, like every time in a record. */
   createdAt: number;
   /** When what is left fails as `DEADLINE`. */
@@ -39,6 +41,8 @@ export interface BatchRecord {
   options: BatchOptions;
   /** Whether request headers of the whole batch wait under `secrets/`. */
   hasSecrets: boolean;
+  /** The batch whose failed entries these are. */
+  retryOf?: string | undefined;
   /** The claim of the idempotency key that it was asked for with. */
   claim?: string | undefined;
   /** When a cancel was asked for. */

@@ -2,6 +2,7 @@ import type { Service } from '../batch/service.ts';
 import { CHECKPOINT_MS, RENEW_MS } from '../model/limits.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { BatchRecord } from '../model/records.ts';
+import { createByteWatch } from './byte-watch.ts';
 import type { Checkpointer, Snapshot } from './checkpoint.ts';
 
 export type Rounds = ReturnType<typeof createRounds>;
@@ -21,6 +22,7 @@ export function createRounds(deps: {
   ended: () => void;
 }) {
   const { ledger, now, checkpoints, settled } = deps;
+  const keepBytes = createByteWatch(ledger, now);
   let { batch } = deps;
   let checkpointedAt = now();
   let lookedAt = now();
@@ -45,10 +47,11 @@ export function createRounds(deps: {
     await look();
   }
 
-  /** Sees whether the batch was paused or cancelled. */
+  /** Sees whether the batch was paused or cancelled, or has passed its limit of bytes. */
   async function look(): Promise<void> {
     lookedAt = now();
     batch = (await ledger.getBatch(batch.id).catch(() => undefined)) ?? batch;
+    batch = await keepBytes(batch, checkpoints.record).catch(() => batch);
   }
 
   const checkpointAt = () => checkpointedAt + (settled.length > 0 ? CHECKPOINT_MS : RENEW_MS);

@@ -1,0 +1,47 @@
+import { BatchStateError, UnknownBatchError } from '../model/errors.ts';
+import { batchPrefix, secretsKey } from '../model/layout.ts';
+import { closeBatch } from './close.ts';
+import type { Service } from './service.ts';
+
+/** Objects deleted at once. */
+const CONCURRENCY = 32;
+
+/**
+ * Deletes what is kept of a closed batch; its files stay. The record goes first, so that nobody sees half a batch; the
+ * open item that is left until the end has the sweeper repeat a deletion that died.
+ *
+ * @throws UnknownBatchError, BatchStateError if the batch is not closed
+ */
+export async function deleteBatch(service: Service, batchId: string): Promise<void> {
+  const { ledger } = service;
+  const batch = await ledger.getBatch(batchId);
+  if (!batch) throw new UnknownBatchError(batchId);
+  if (batch.closedAt === undefined) throw new BatchStateError(`The batch is ${batch.state}; cancel it first.`);
+  // Of a closing that died the announcement may be due yet.
+  if (batch.notifiedAt === undefined) await closeBatch(service, batchId);
+  if (batch.claim !== undefined) await markDeleted(service, batch.claim, batchId);
+  await removeState(service, batchId);
+}
+
+/** So that a request which is sent again does not start the batch again. */
+async function markDeleted({ ledger }: Service, key: string, batchId: string): Promise<void> {
+  for (;;) {
+    const claim = await ledger.getClaim(key);
+    if (claim?.batchId !== batchId || claim.deleted === true) return;
+    if (await ledger.putClaim({ ...claim, rev: claim.rev + 1, deleted: true })) return;
+  }
+}
+
+/** Removes records and objects of a batch, however many of them are there. */
+export async function removeState({ ledger, state }: Service, batchId: string): Promise<void> {
+  await ledger.removeBatch(batchId);
+  const keys = state.list(batchPrefix(batchId))[Symbol.asyncIterator]();
+  const lane = async () => {
+    for (let next = await keys.next(); next.done !== true; next = await keys.next()) await state.delete(next.value);
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: CONCURRENCY }, lane));
+  const failed = lanes.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
+  await state.delete(secretsKey(batchId));
+  await ledger.dropOpen(batchId);
+}
