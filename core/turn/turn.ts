@@ -57,6 +57,8 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
       await closeBatch(deps, acquired.batch.id);
       return 'acknowledge';
     }
+    // A resume that came while this turn still held the shard has sent its ticket in vain.
+    if (!end.ticketed && (await deps.ledger.getBatch(acquired.batch.id))?.state === 'running') return await keep(0);
     return ticketed ? await keep(wait) : 'acknowledge';
   } catch (error) {
     // Reads give up with the lease.
