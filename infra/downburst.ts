@@ -6,7 +6,7 @@ import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
+import { DEFAULT_MAX_OPEN_BATCHES, SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
 import { createFunction, WORKER_TIME_LIMIT, type FunctionName } from './functions.ts';
 import { grantStores, type FilesBucket } from './grants.ts';
 import { createFilesBucket, createLedger, createStateBucket, createTickets } from './stores.ts';
@@ -24,6 +24,12 @@ export interface DownburstProps {
    * @default 256
    */
   maxConnectionsPerHost?: number;
+  /**
+   * Batches that may be open at once, 1 to 1,000; more are refused.
+   *
+   * @default 20
+   */
+  maxOpenBatches?: number;
   /**
    * Where the files go. Give it a lifecycle rule that ends incomplete uploads after 8 days.
    *
@@ -46,6 +52,7 @@ export class Downburst extends Construct {
   constructor(scope: Construct, id: string, props: DownburstProps = {}) {
     super(scope, id);
     const { maxConcurrency = 100, maxConnectionsPerHost = 256, filesPrefix = '' } = props;
+    const { maxOpenBatches = DEFAULT_MAX_OPEN_BATCHES } = props;
 
     const ledger = createLedger(this);
     const state = createStateBucket(this);
@@ -58,6 +65,7 @@ export class Downburst extends Construct {
       DOWNBURST_FILES_PREFIX: filesPrefix,
       DOWNBURST_QUEUE_URL: tickets.queueUrl,
       DOWNBURST_MAX_CONNECTIONS_PER_HOST: String(maxConnectionsPerHost),
+      DOWNBURST_MAX_OPEN_BATCHES: String(maxOpenBatches),
     };
     const make = (name: FunctionName) => createFunction(this, name, config);
     const functions = {
@@ -85,7 +93,7 @@ export class Downburst extends Construct {
   }
 }
 
-/** An API that takes signed requests only: POSTs go to `api`, everything else, unknown paths too, to `status`. */
+/** An API that takes signed requests only: what writes goes to `api`, everything else, unknown paths too, to `status`. */
 function createApi(scope: Construct, { api, status }: Record<'api' | 'status', IFunction>): HttpApi {
   const http = new HttpApi(scope, 'Http', {
     apiName: 'downburst',
@@ -94,7 +102,7 @@ function createApi(scope: Construct, { api, status }: Record<'api' | 'status', I
   });
   http.addRoutes({
     path: '/{proxy+}',
-    methods: [HttpMethod.POST],
+    methods: [HttpMethod.POST, HttpMethod.DELETE],
     integration: new HttpLambdaIntegration('Api', api),
   });
   return http;

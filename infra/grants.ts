@@ -56,6 +56,8 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   allow([worker], ['s3:GetObject'], [secrets]);
   allow(closers, ['s3:DeleteObject'], [secrets]);
   allow([worker], ['s3:DeleteObject'], [state.arnForObjects('batches/*/waiting/*')]);
+  // Who deletes a batch, and who repeats that.
+  allow([api, sweeper], ['s3:DeleteObject'], [batches]);
 
   allow(
     [worker],

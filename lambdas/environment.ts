@@ -6,7 +6,7 @@ import type { ObjectStore } from '../core/ports/object-store.ts';
 import { createLog, type Log } from './log.ts';
 
 /** How work is dealt out among Lambdas. */
-const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost'> = {
+const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpenBatches'> = {
   /** A status is one query over so many records. */
   maxShards: 1000,
   /** Less work than this is over before another Lambda has started. */
@@ -15,6 +15,8 @@ const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost'> = {
   connectionsPerShard: 16,
   /** What one event loop with one vCPU holds with ease. */
   connectionsPerMixedShard: 64,
+  /** A guard against a surprising bill. */
+  maxTotalBytes: 1024 ** 4,
 };
 
 /** What the functions are made of. */
@@ -42,6 +44,7 @@ export function entryPoint<E, C, A>(make: (environment: Environment) => Handler<
 function createEnvironment(env: NodeJS.ProcessEnv): Environment {
   const config = readConfig(env);
   const { ledger, tickets, state, files } = createAwsStores(config);
+  const { maxConnectionsPerHost, maxOpenBatches } = config;
   const log = createLog(process.stdout, () => systemClock.now());
   const service: Service = {
     ledger,
@@ -49,7 +52,7 @@ function createEnvironment(env: NodeJS.ProcessEnv): Environment {
     state,
     clock: systemClock,
     random: Math.random,
-    limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost: config.maxConnectionsPerHost },
+    limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches },
     announce: (summary) => Promise.try(() => log.info('batch closed', closedDetails(summary))),
     warn: (message, details) => log.warn(message, details),
   };

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { parseNetworks, type Network } from '../../core/download/address-guard.ts';
-import { MAX_PREFIX_BYTES } from '../../core/model/limits.ts';
+import { DEFAULT_MAX_OPEN_BATCHES, MAX_PREFIX_BYTES } from '../../core/model/limits.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
 import { keyProblem } from '../../core/plan/keys.ts';
 
@@ -14,6 +14,8 @@ export interface AwsConfig {
   queueUrl: string;
   /** The highest `connectionsPerHost` that a batch may ask for. */
   maxConnectionsPerHost: number;
+  /** Batches that may be open at once. */
+  maxOpenBatches: number;
   /** Networks that may be downloaded from although they are not public. */
   allowedNetworks: Network[];
 }
@@ -25,6 +27,9 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
+
+/** The sweeper looks at all of them, each minute, one after the other. */
+const OPEN_BATCHES_RANGE = { min: 1, max: 1000 };
 
 /** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
 const OWN_MACHINE = parseNetworks([
@@ -61,9 +66,10 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
     queueUrl: read('DOWNBURST_QUEUE_URL', parseUrl),
     maxConnectionsPerHost: read(
       'DOWNBURST_MAX_CONNECTIONS_PER_HOST',
-      parseConnections,
+      wholeNumber(OPTION_RANGES.connectionsPerHost),
       OPTION_RANGES.connectionsPerHost.max,
     ),
+    maxOpenBatches: read('DOWNBURST_MAX_OPEN_BATCHES', wholeNumber(OPEN_BATCHES_RANGE), DEFAULT_MAX_OPEN_BATCHES),
     allowedNetworks: read('DOWNBURST_ALLOWED_NETWORKS', parseAllowedNetworks, []),
   };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -83,11 +89,12 @@ function parseUrl(text: string): string {
   return text;
 }
 
-function parseConnections(text: string): number {
-  const { min, max } = OPTION_RANGES.connectionsPerHost;
-  const value = /^\d{1,4}$/.test(text) ? Number(text) : NaN;
-  if (value >= min && value <= max) return value;
-  throw new Error(`needs a whole number from ${min} to ${max}, not '${text}'`);
+function wholeNumber({ min, max }: { min: number; max: number }): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new Error(`needs a whole number from ${min} to ${max}, not '${text}'`);
+  };
 }
 
 function parseAllowedNetworks(text: string): Network[] {

@@ -17,6 +17,7 @@ test('the four names are enough', () => {
     filesPrefix: '',
     queueUrl: ENV.DOWNBURST_QUEUE_URL,
     maxConnectionsPerHost: 256,
+    maxOpenBatches: 20,
     allowedNetworks: [],
   });
 });

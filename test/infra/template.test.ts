@@ -4,8 +4,10 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../adapters/aws/config.ts';
 import {
+  CLAIM_LEASE_MS,
   MAX_TICKET_RECEIVES,
   MAX_TICKET_WAIT_MS,
+  MAX_WAIT_MS,
   PLANNING_STALE_MS,
   SWEEP_INTERVAL_MS,
   TURN_TAIL_MS,
@@ -97,7 +99,12 @@ describe('the functions', () => {
         return [name, queueUrls.get(text) ?? text];
       });
       const config = readConfig(Object.fromEntries(env) as NodeJS.ProcessEnv);
-      expect(config).toMatchObject({ filesPrefix: '', maxConnectionsPerHost: 256, allowedNetworks: [] });
+      expect(config).toMatchObject({
+        filesPrefix: '',
+        maxConnectionsPerHost: 256,
+        maxOpenBatches: 20,
+        allowedNetworks: [],
+      });
     }
   });
 
@@ -112,6 +119,10 @@ describe('the functions', () => {
   it('have time for what they do', () => {
     expect(seconds('worker') * 1000).toBeGreaterThan(2 * TURN_TAIL_MS);
     expect(seconds('status')).toBeLessThanOrEqual(30);
+    // The last look, and a cold start.
+    expect(seconds('status') * 1000).toBeGreaterThanOrEqual(MAX_WAIT_MS + 5000);
+    // A claim is taken over only from who cannot be alive.
+    expect(seconds('api') * 1000).toBeLessThan(CLAIM_LEASE_MS);
     // Planning that is older is taken for dead.
     expect(seconds('api') * 1000).toBeLessThanOrEqual(PLANNING_STALE_MS);
     expect(seconds('planner') * 1000).toBeLessThanOrEqual(PLANNING_STALE_MS);
@@ -154,12 +165,13 @@ describe('what the functions may do', () => {
     's3:DeleteObject State/secrets/*',
     's3:PutObject State/batches/*',
   ];
+  const DELETE = ['s3:DeleteObject State/batches/*'];
 
   it.each([
-    ['api', [...LOG('Api'), ...READ, ...LIST, ...WRITE, ...CLOSE, 's3:PutObject State/secrets/*']],
+    ['api', [...LOG('Api'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 's3:PutObject State/secrets/*']],
     ['status', [...LOG('Status'), ...READ, ...LIST]],
     ['planner', [...LOG('Planner'), ...READ, ...LIST, ...WRITE]],
-    ['sweeper', [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, 'sqs:GetQueueAttributes Tickets']],
+    ['sweeper', [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 'sqs:GetQueueAttributes Tickets']],
     [
       'worker',
       [
@@ -286,6 +298,7 @@ describe('the HTTP API', () => {
     expect(new Map(all as [string, string][])).toEqual(
       new Map([
         ['$default', 'AWS_IAM'],
+        ['DELETE /{proxy+}', 'AWS_IAM'],
         ['POST /{proxy+}', 'AWS_IAM'],
       ]),
     );
