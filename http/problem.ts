@@ -1,5 +1,13 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { BatchStateError, InvalidListError, InvalidOptionError, UnknownBatchError } from '../core/model/errors.ts';
+import {
+  BatchStateError,
+  InvalidListError,
+  InvalidOptionError,
+  KeyInUseError,
+  KeyReusedError,
+  TooManyBatchesError,
+  UnknownBatchError,
+} from '../core/model/errors.ts';
 import { shorten } from '../core/model/redact.ts';
 
 /** Every kind of error answer: its stable name, status and title. docs/api.md explains each. */
@@ -11,11 +19,14 @@ export const PROBLEMS = {
   'unknown-batch': { status: 404, title: 'There is no such batch' },
   'method-not-allowed': { status: 405, title: 'This path does not take this method' },
   'batch-state': { status: 409, title: "The batch's state does not allow it" },
+  'idempotency-key-in-use': { status: 409, title: 'The first request with this key is still in progress' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is of a type that is not accepted here' },
   'unsupported-encoding': { status: 415, title: 'The body is encoded in a way that is not accepted here' },
   'invalid-request': { status: 422, title: 'The request cannot be used as it is' },
+  'idempotency-key-reused': { status: 422, title: 'The key belongs to another request' },
   'invalid-list': { status: 422, title: 'The list cannot be used as it is' },
+  'too-many-batches': { status: 429, title: 'Too many batches are open' },
   internal: { status: 500, title: 'Something went wrong inside Downburst' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
 
@@ -40,6 +51,11 @@ export interface ProblemDocument {
   detail: string;
   errors?: readonly FieldError[] | undefined;
 }
+
+/** How soon a request may be sent again that came too early, in seconds: starting a batch takes about as long. */
+const KEY_IN_USE_SECONDS = 2;
+/** How soon there may be room for another batch, in seconds. */
+const TOO_MANY_BATCHES_SECONDS = 60;
 
 /** How many wrong fields one answer names. */
 const MAX_FIELD_ERRORS = 100;
@@ -82,6 +98,20 @@ export function asProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (error instanceof UnknownBatchError) return new Problem('unknown-batch', error.message, { cause: error });
   if (error instanceof BatchStateError) return new Problem('batch-state', error.message, { cause: error });
+  if (error instanceof KeyReusedError) {
+    return new Problem('idempotency-key-reused', error.message, {
+      cause: error,
+      errors: [{ field: 'Idempotency-Key', reason: 'was sent before, with another request' }],
+    });
+  }
+  if (error instanceof KeyInUseError) {
+    const headers = { 'retry-after': String(KEY_IN_USE_SECONDS) };
+    return new Problem('idempotency-key-in-use', error.message, { cause: error, headers });
+  }
+  if (error instanceof TooManyBatchesError) {
+    const headers = { 'retry-after': String(TOO_MANY_BATCHES_SECONDS) };
+    return new Problem('too-many-batches', error.message, { cause: error, headers });
+  }
   if (error instanceof InvalidListError) {
     return new Problem('invalid-list', error.message, { cause: error, errors: error.problems });
   }

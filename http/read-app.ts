@@ -2,11 +2,12 @@ import type { Hono } from 'hono';
 import { listOutcomes } from '../core/batch/files.ts';
 import type { Service } from '../core/batch/service.ts';
 import { batchStatus, listBatches } from '../core/batch/status.ts';
+import { waitForBatch } from '../core/batch/wait.ts';
 import { createApp } from './app.ts';
 import type { AppOptions } from './app.ts';
 import { batchId } from './batch-id.ts';
 import { readQuery } from './query.ts';
-import { batchesQuerySchema, check, filesQuerySchema, noQuerySchema } from './schemas.ts';
+import { batchesQuerySchema, check, filesQuerySchema, noQuerySchema, waitQuerySchema } from './schemas.ts';
 import { answerStatus } from './status-answer.ts';
 import { batchItemDocument, fileDocument } from './status-document.ts';
 
@@ -29,6 +30,15 @@ export function addReadRoutes(app: Hono, service: Readable): void {
   app.get('/batches/:id', async (c) => {
     check(noQuerySchema, readQuery(c.req.url));
     return answerStatus(c, await batchStatus(service, batchId(c.req.param('id'))));
+  });
+
+  app.get('/batches/:id/wait', async (c) => {
+    const { timeoutSeconds, ...condition } = check(waitQuerySchema, readQuery(c.req.url));
+    const id = batchId(c.req.param('id'));
+    const timeoutMs = timeoutSeconds * 1000;
+    // Aborted where the host sees that the client hangs up.
+    const status = await waitForBatch(service, id, { ...condition, timeoutMs }, c.req.raw.signal);
+    return answerStatus(c, status);
   });
 
   app.get('/batches/:id/files', async (c) => {

@@ -2,7 +2,11 @@
 export const ROUTES = {
   '/health': ['GET', 'HEAD'],
   '/batches': ['GET', 'HEAD', 'POST'],
-  '/batches/:id': ['GET', 'HEAD'],
+  '/batches/:id': ['GET', 'HEAD', 'DELETE'],
+  '/batches/:id/wait': ['GET', 'HEAD'],
   '/batches/:id/files': ['GET', 'HEAD'],
   '/batches/:id/cancel': ['POST'],
+  '/batches/:id/pause': ['POST'],
+  '/batches/:id/resume': ['POST'],
+  '/batches/:id/retry': ['POST'],
 } as const satisfies Record<string, readonly string[]>;

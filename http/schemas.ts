@@ -1,7 +1,9 @@
 // Not `{ z }`, which brings 400 KB of messages in all languages into a bundle.
 import * as z from 'zod';
 import type { UserOptions } from '../core/batch/options.ts';
-import { MAX_NAME_LENGTH } from '../core/model/limits.ts';
+import { WAIT_CONDITIONS } from '../core/batch/wait.ts';
+import { FAILURES, type FailureCode } from '../core/model/failure.ts';
+import { MAX_NAME_LENGTH, MAX_WAIT_MS } from '../core/model/limits.ts';
 import { OPTION_RANGES } from '../core/model/options.ts';
 import { redactUrl } from '../core/model/redact.ts';
 import { invalidRequest } from './problem.ts';
@@ -24,6 +26,7 @@ export const optionsSchema = z.strictObject({
   deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds),
   ifExists: z.enum(['skip', 'overwrite']).exactOptional(),
   maxBytes: whole(OPTION_RANGES.maxBytes),
+  maxTotalBytes: whole(OPTION_RANGES.maxTotalBytes),
   maxAttempts: whole(OPTION_RANGES.maxAttempts),
   maxRedirects: whole(OPTION_RANGES.maxRedirects),
   userAgent: z
@@ -58,21 +61,49 @@ export const submissionSchema = z.strictObject({
 /** What goes with a text list: name and options side by side in the query, as `readOptionsQuery` reads it. */
 export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema });
 
+/** A whole number as it stands in a query. */
+const numeral = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `a whole number from ${min} to ${max} is wanted`)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+
+/** The body of `POST /batches/{id}/resume`, which may be left out. */
+export const resumeSchema = optionsSchema.pick({ maxTotalBytes: true });
+
+/** The body of `POST /batches/{id}/retry`, which may be left out. */
+export const retrySchema = z.strictObject({
+  codes: z
+    .array(z.enum(Object.keys(FAILURES) as FailureCode[]))
+    .min(1)
+    .exactOptional(),
+  headers: z.unknown().optional(),
+  name: nameSchema,
+});
+
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
 
 const pageSchema = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,9}$/, `a whole number from 1 to ${MAX_PAGE_SIZE} is wanted`)
-    .transform(Number)
-    .pipe(z.number().min(1).max(MAX_PAGE_SIZE))
-    .default(DEFAULT_PAGE_SIZE),
+  limit: numeral(1, MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   cursor: z.string().min(1).exactOptional(),
 });
 
 export const batchesQuerySchema = pageSchema.extend({ cursor: z.uuid().exactOptional() });
 export const filesQuerySchema = pageSchema.extend({ state: z.enum(['done', 'failed', 'skipped']).exactOptional() });
+
+const MAX_WAIT_SECONDS = MAX_WAIT_MS / 1000;
+const DEFAULT_WAIT_SECONDS = 20;
+/** Entries of the largest batch. */
+const MAX_SETTLED = 10_000_000;
+
+export const waitQuerySchema = z.strictObject({
+  returnWhen: z.enum(WAIT_CONDITIONS).default('ALL_COMPLETED'),
+  settledAtLeast: numeral(1, MAX_SETTLED).exactOptional(),
+  timeoutSeconds: numeral(0, MAX_WAIT_SECONDS).default(DEFAULT_WAIT_SECONDS),
+});
+
 export const noQuerySchema = z.strictObject({});
 
 /** The value, if the schema takes it. Errors: `Problem`, naming every field that is wrong. */

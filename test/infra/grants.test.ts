@@ -4,14 +4,17 @@ import { parseNetworks } from '../../core/download/address-guard.ts';
 import { createByteBudget } from '../../core/download/byte-budget.ts';
 import { createDownloader } from '../../core/download/create-downloader.ts';
 import type { TurnDeps } from '../../core/turn/turn.ts';
+import type { Service } from '../../core/batch/service.ts';
+import { createApiHandler } from '../../lambdas/api.ts';
 import { createLog } from '../../lambdas/log.ts';
 import { createWorkerHandler } from '../../lambdas/worker.ts';
 import { startAws } from '../helpers/aws.ts';
 import { everyNameIsLocal } from '../helpers/download.ts';
-import { invocation, sqsEvent } from '../helpers/lambda-events.ts';
+import { httpEvent, invocation, sqsEvent } from '../helpers/lambda-events.ts';
 import { createManualClock } from '../helpers/manual-clock.ts';
 import { startOrigin } from '../helpers/origin.ts';
 import { cutOff, file } from '../helpers/origin-answers.ts';
+import { outcome, settle } from '../unit/batch/outcomes.ts';
 import { LIMITS, submit } from '../unit/batch/service.ts';
 import { expectGranted, watched } from './grants.ts';
 import { receive } from './queue.ts';
@@ -92,4 +95,47 @@ it('a worker may do all that storing takes: small files, large ones, uploads giv
   const template = synthesise({ filesPrefix: aws.config.filesPrefix });
   expectGranted(template, 'worker', asked, aws);
   expectGranted(template, 'api', needs.slice(0, submitted), aws);
+});
+
+it('the API may do all that control takes: keys, retries, and deleting what is left', async () => {
+  const aws = await startAws();
+  const { env, needs } = await watched(aws);
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  const stores = createAwsStores({ ...aws.config, queueUrl: env.DOWNBURST_QUEUE_URL ?? '' });
+  onTestFinished(() => stores.close());
+  const clock = createManualClock();
+  const service: Service = {
+    ...stores,
+    clock,
+    random: Math.random,
+    limits: { ...LIMITS, maxOpenBatches: 20 },
+    announce: () => Promise.resolve(),
+    warn: () => undefined,
+  };
+  const ask = createApiHandler(
+    service,
+    createLog(process.stdout, () => clock.now()),
+  );
+  const act = async (method: string, path: string) => {
+    const { statusCode, body } = await ask(httpEvent({ method, path, headers: { 'idempotency-key': path } }));
+    expect(statusCode, body).toBeLessThan(300);
+    return body === '' ? {} : (JSON.parse(body) as { id: string });
+  };
+
+  const id = await submit(service, ['https://a.example/1', 'https://a.example/2', 'https://a.example/3']);
+  await act('POST', `/batches/${id}/pause`);
+  await act('POST', `/batches/${id}/resume`);
+  const failed = [1, 2, 3].map((n) => outcome(n, 'failed'));
+  await settle(service, id, 0, failed, { finishedAt: clock.now() });
+  await act('POST', `/batches/${id}/cancel`);
+  const again = (await act('POST', `/batches/${id}/retry`)) as { id: string };
+  await act('DELETE', `/batches/${id}`);
+  await act('POST', `/batches/${again.id}/cancel`);
+  await act('DELETE', `/batches/${again.id}`);
+  expect(await Array.fromAsync(stores.state.list(''))).toEqual([]);
+
+  const actions = new Set(needs.map(({ action }) => action));
+  expect([...actions]).toEqual(expect.arrayContaining(['dynamodb:DeleteItem', 's3:DeleteObject', 's3:GetObject']));
+  const own = needs.filter(({ action, prefix }) => !(action === 's3:ListBucket' && prefix === ''));
+  expectGranted(synthesise({ filesPrefix: aws.config.filesPrefix }), 'api', own, aws);
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -300,6 +301,83 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       });
     });
 
+    describe('Idempotency-Key', () => {
+      const send = (key: string, path: string, body: string, type = 'application/json') =>
+        fetch(url + path, { method: 'POST', headers: { 'content-type': type, 'idempotency-key': key }, body });
+
+      it('starts one batch for a request, however often it is sent', async () => {
+        const origin = await startFileOrigin();
+        const body = JSON.stringify({ urls: [origin.file(1)] });
+        const key = randomUUID();
+        const answers: Response[] = [];
+        for (let n = 0; n < 3; n++) answers.push(await send(key, '/batches', body));
+        const [first, ...others] = (await Promise.all(answers.map((answer) => answer.json()))) as StatusDocument[];
+        for (const { id } of others) expect(id).toBe(first?.id);
+        for (const { status, headers } of answers) {
+          expect({ status, location: headers.get('location') }).toEqual({
+            status: 202,
+            location: `/batches/${first?.id ?? ''}`,
+          });
+        }
+        const done = await finished(url, first?.id ?? '');
+        expect(await (await send(key, '/batches', body)).json()).toEqual(done);
+      });
+
+      it('starts one batch for twins that come at once; who is too early is told when to ask again', async () => {
+        const origin = await startFileOrigin();
+        const body = JSON.stringify({ urls: Array.from({ length: 100 }, (_, n) => origin.file(n)) });
+        const key = randomUUID();
+        const answers = await Promise.all(Array.from({ length: 8 }, () => send(key, '/batches', body)));
+        const ids = new Set<string>();
+        for (const answer of answers) {
+          if (answer.status === 202) ids.add(((await answer.json()) as StatusDocument).id);
+          else {
+            expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+            await refused(Promise.resolve(answer), 409, 'idempotency-key-in-use');
+          }
+        }
+        expect(ids.size).toBe(1);
+        ids.add(((await (await send(key, '/batches', body)).json()) as StatusDocument).id);
+        expect(ids.size).toBe(1);
+      });
+
+      it.each([
+        ['another body', '/batches', '{"urls":["http://127.0.0.1/b"]}', 'application/json'],
+        ['a body that only means the same', '/batches', '{ "urls": ["http://127.0.0.1/a"] }', 'application/json'],
+        ['another type', '/batches', 'http://127.0.0.1/a', 'text/plain'],
+        ['another query', '/batches?name=x', 'http://127.0.0.1/a', 'text/plain'],
+      ])('refuses a key that comes again with %s', async (_, path, body, type) => {
+        const key = randomUUID();
+        const first = await send(key, '/batches', '{"urls":["http://127.0.0.1/a"]}');
+        expect(first.status).toBe(202);
+        const before = await newest(url);
+        const problem = await refused(send(key, path, body, type), 422, 'idempotency-key-reused');
+        expect(problem.errors?.map(({ field }) => field)).toEqual(['Idempotency-Key']);
+        expect(await newest(url)).toBe(before);
+      });
+
+      it('leaves a key free whose request was refused', async () => {
+        const key = randomUUID();
+        await refused(send(key, '/batches', '{"urls":["no URL"]}'), 422, 'invalid-list');
+        await refused(send(key, '/batches', '{"urls":'), 400, 'invalid-json');
+        expect((await send(key, '/batches', '{"urls":["http://127.0.0.1/a"]}')).status).toBe(202);
+      });
+
+      it.each([
+        ['has a space', 'a b'],
+        ['has more than 255 characters', 'k'.repeat(256)],
+      ])('refuses a key that %s', async (_, key) => {
+        const problem = await refused(send(key, '/batches', '{"urls":["http://127.0.0.1/a"]}'), 422, 'invalid-request');
+        expect(problem.errors?.map(({ field }) => field)).toEqual(['Idempotency-Key']);
+      });
+
+      it('takes every other key', async () => {
+        for (const key of ['k'.repeat(255), `"${randomUUID()}"`, '!~']) {
+          expect((await send(key, '/batches', '{"urls":["http://127.0.0.1/a"]}')).status).toBe(202);
+        }
+      });
+    });
+
     describe('GET /batches/{id}', () => {
       it('tells that a batch is finished and what came of it', async () => {
         const origin = await startFileOrigin();
@@ -330,9 +408,63 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         async (id) => {
           await refused(fetch(`${url}/batches/${id}`), 404, 'unknown-batch');
           await refused(fetch(`${url}/batches/${id}/files`), 404, 'unknown-batch');
-          await refused(fetch(`${url}/batches/${id}/cancel`, { method: 'POST' }), 404, 'unknown-batch');
+          await refused(fetch(`${url}/batches/${id}/wait`), 404, 'unknown-batch');
+          await refused(fetch(`${url}/batches/${id}`, { method: 'DELETE' }), 404, 'unknown-batch');
+          for (const action of ['cancel', 'pause', 'resume', 'retry']) {
+            await refused(fetch(`${url}/batches/${id}/${action}`, { method: 'POST' }), 404, 'unknown-batch');
+          }
         },
       );
+    });
+
+    describe('GET /batches/{id}/wait', () => {
+      const wait = async (id: string, query = '') =>
+        (await (await fetch(`${url}/batches/${id}/wait?${query}`)).json()) as StatusDocument;
+
+      it('answers with the status once the batch is closed', async () => {
+        const origin = await startFileOrigin();
+        const { id } = (await (await post(url, { urls: [1, 2].map(origin.file) })).json()) as StatusDocument;
+        expect(await wait(id, 'timeoutSeconds=25')).toMatchObject({ id, state: 'finished', done: 2 });
+      });
+
+      it('answers at the first failure, and for as many outcomes as are asked for', async () => {
+        const origin = await startFileOrigin();
+        origin.holdAfter(2);
+        const gone = `${origin.url}/missing`;
+        const { id } = (await (
+          await post(url, { urls: [gone, 1, 2, 3].map((n) => (typeof n === 'string' ? n : origin.file(n))) })
+        ).json()) as StatusDocument;
+        const first = await wait(id, 'returnWhen=FIRST_EXCEPTION&timeoutSeconds=25');
+        expect(first).toMatchObject({ state: 'running', failed: 1 });
+        expect((await wait(id, 'settledAtLeast=2&timeoutSeconds=25')).pending).toBe(2);
+        expect((await wait(id, 'returnWhen=FIRST_COMPLETED&timeoutSeconds=25')).pending).toBe(2);
+        origin.release();
+        expect(await wait(id, 'returnWhen=ALL_COMPLETED')).toMatchObject({ state: 'finished', done: 3, failed: 1 });
+      });
+
+      it('answers with the status when the time is up, and says when to ask again', async () => {
+        const origin = await startFileOrigin();
+        origin.holdAfter(0);
+        const { id } = (await (await post(url, { urls: [origin.file(1)] })).json()) as StatusDocument;
+        const answer = await fetch(`${url}/batches/${id}/wait?timeoutSeconds=0`);
+        expect(answer.status).toBe(200);
+        expect(answer.headers.get('retry-after')).not.toBeNull();
+        expect(await answer.json()).toMatchObject({ id, pending: 1 });
+      });
+
+      it.each([
+        ['timeoutSeconds=26', 'timeoutSeconds'],
+        ['timeoutSeconds=-1', 'timeoutSeconds'],
+        ['timeoutSeconds=', 'timeoutSeconds'],
+        ['returnWhen=first_completed', 'returnWhen'],
+        ['returnWhen=', 'returnWhen'],
+        ['settledAtLeast=0', 'settledAtLeast'],
+        ['settledAtLeast=1.5', 'settledAtLeast'],
+        ['timeout=1', 'timeout'],
+      ])('refuses ?%s by name', async (query, field) => {
+        const problem = await refused(fetch(`${url}/batches/${NO_BATCH}/wait?${query}`), 422, 'invalid-request');
+        expect(problem.errors?.map((error) => error.field)).toEqual([field]);
+      });
     });
 
     describe('GET /batches/{id}/files', () => {
@@ -447,17 +579,192 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       });
     });
 
+    describe('POST /batches/{id}/pause and /resume', () => {
+      const act = (id: string, action: string, body?: string) =>
+        fetch(`${url}/batches/${id}/${action}`, {
+          method: 'POST',
+          ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+        });
+
+      it('bring a batch to rest and back to work; doing it again changes nothing', async () => {
+        const origin = await startFileOrigin();
+        origin.holdAfter(0);
+        const { id } = (await (await post(url, { urls: [1, 2].map(origin.file) })).json()) as StatusDocument;
+        for (let times = 0; times < 2; times++) {
+          const paused = await act(id, 'pause');
+          expect(paused.status).toBe(202);
+          expect(await paused.json()).toMatchObject({ state: 'paused', pending: 2 });
+        }
+        for (const body of [undefined, '{}', '{"maxTotalBytes":1000000}']) {
+          const resumed = await act(id, 'resume', body);
+          expect(resumed.status).toBe(202);
+          expect(await resumed.json()).toMatchObject({ state: 'running', pending: 2 });
+        }
+        origin.release();
+        const status = await finished(url, id);
+        expect(status).toMatchObject({ state: 'finished', done: 2, options: { maxTotalBytes: 1_000_000 } });
+      });
+
+      it('do not go with a closed batch, which is named', async () => {
+        const { id } = (await (await post(url, { urls: ['http://127.0.0.1:1/a'] })).json()) as StatusDocument;
+        await act(id, 'cancel');
+        await finished(url, id);
+        for (const action of ['pause', 'resume']) {
+          const problem = await refused(act(id, action), 409, 'batch-state');
+          expect(problem.detail).toBe('The batch is cancelled.');
+        }
+      });
+
+      it.each([
+        ['{"maxTotalBytes":0}', 'maxTotalBytes'],
+        ['{"maxTotalBytes":"1"}', 'maxTotalBytes'],
+        ['{"maxBytes":1}', 'maxBytes'],
+      ])('refuse %s by name', async (body, field) => {
+        const problem = await refused(act(NO_BATCH, 'resume', body), 422, 'invalid-request');
+        expect(problem.errors?.map((error) => error.field)).toEqual([field]);
+      });
+
+      it('refuse a body that is no JSON', async () => {
+        await refused(act(NO_BATCH, 'resume', '{'), 400, 'invalid-json');
+        const text = fetch(`${url}/batches/${NO_BATCH}/resume`, { method: 'POST', body: 'maxTotalBytes=1' });
+        await refused(text, 415, 'unsupported-media-type');
+      });
+    });
+
+    it('a batch that passes its maxTotalBytes is paused, and goes on with a higher one only', async () => {
+      const origin = await startFileOrigin();
+      origin.holdAfter(3);
+      const urls = Array.from({ length: 6 }, (_, n) => origin.file(n + 1));
+      const options = { maxTotalBytes: 100, connectionsPerHost: 1 };
+      const { id } = (await (await post(url, { urls, options })).json()) as StatusDocument;
+      for (;;) {
+        const answer = await fetch(`${url}/batches/${id}/wait?settledAtLeast=3&timeoutSeconds=1`);
+        const { state, reason } = (await answer.json()) as StatusDocument;
+        if (state !== 'paused') continue;
+        expect(reason).toBe('BYTE_LIMIT');
+        break;
+      }
+      const resume = (body?: string) =>
+        fetch(`${url}/batches/${id}/resume`, {
+          method: 'POST',
+          ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+        });
+      origin.release();
+      expect((await refused(resume(), 409, 'batch-state')).detail).toContain('maxTotalBytes');
+      const low = await refused(resume('{"maxTotalBytes":101}'), 422, 'invalid-request');
+      expect(low.errors?.map(({ field }) => field)).toEqual(['maxTotalBytes']);
+      expect((await resume('{"maxTotalBytes":1000000}')).status).toBe(202);
+      expect(await finished(url, id)).toMatchObject({ state: 'finished', done: 6 });
+    });
+
+    describe('POST /batches/{id}/retry', () => {
+      const retry = (id: string, body?: unknown, headers: Record<string, string> = {}) =>
+        fetch(`${url}/batches/${id}/retry`, {
+          method: 'POST',
+          ...(body !== undefined && {
+            body: JSON.stringify(body),
+            headers: { 'content-type': 'application/json', ...headers },
+          }),
+        });
+
+      /** A closed batch with two files that are not there, and one that is. */
+      async function createFailed(): Promise<StatusDocument> {
+        const origin = await startFileOrigin();
+        const urls = [origin.file(1), { url: `${origin.url}/one`, key: 'mine/1' }, `${origin.url}/two`];
+        const { id } = (await (await post(url, { name: 'some', urls })).json()) as StatusDocument;
+        return finished(url, id);
+      }
+
+      it('starts a batch of the failed entries, with their lines and keys, and the options', async () => {
+        const failed = await createFailed();
+        const answer = await retry(failed.id);
+        expect(answer.status).toBe(202);
+        const status = (await answer.json()) as StatusDocument;
+        expect(answer.headers.get('location')).toBe(`/batches/${status.id}`);
+        expect(status).toMatchObject({ name: 'some', retryOf: failed.id, total: 2, options: failed.options });
+        expect(await finished(url, status.id)).toMatchObject({ failed: 2, failures: { NOT_FOUND: 2 } });
+        const filesOf = async (id: string) =>
+          ((await (await fetch(`${url}/batches/${id}/files?state=failed`)).json()) as FilesPage).files
+            .map(({ index, url, key }) => ({ index, url, key }))
+            .sort((a, b) => a.index - b.index);
+        expect(await filesOf(status.id)).toEqual(await filesOf(failed.id));
+      });
+
+      it('starts one batch for a request with a key', async () => {
+        const failed = await createFailed();
+        const body = { codes: ['NOT_FOUND'], headers: { authorization: 's3cr3t' }, name: 'again' };
+        const key = { 'idempotency-key': randomUUID() };
+        const first = (await (await retry(failed.id, body, key)).json()) as StatusDocument;
+        const second = (await (await retry(failed.id, body, key)).json()) as StatusDocument;
+        expect(first.name).toBe('again');
+        expect(second.id).toBe(first.id);
+        expect(JSON.stringify(second)).not.toContain('s3cr3t');
+        await refused(retry(failed.id, { ...body, name: 'other' }, key), 422, 'idempotency-key-reused');
+        await finished(url, first.id);
+      });
+
+      it('refuses what is open, and what did not fail so', async () => {
+        const failed = await createFailed();
+        await refused(retry(failed.id, { codes: ['TOO_SLOW'] }), 422, 'invalid-list');
+        const origin = await startFileOrigin();
+        origin.holdAfter(0);
+        const { id } = (await (await post(url, { urls: [origin.file(1)] })).json()) as StatusDocument;
+        const problem = await refused(retry(id), 409, 'batch-state');
+        expect(problem.detail).toContain('running');
+      });
+
+      it.each([
+        ['an unknown code', { codes: ['NOT_FOUND', 'GONE'] }, 'codes.1'],
+        ['no codes', { codes: [] }, 'codes'],
+        ['codes that are no list', { codes: 'NOT_FOUND' }, 'codes'],
+        ['options', { options: {} }, 'options'],
+        ['a reserved header', { headers: { host: 'x' } }, 'headers.host'],
+        ['an empty name', { name: '' }, 'name'],
+      ])('refuses %s by name', async (_, body, field) => {
+        const problem = await refused(retry(NO_BATCH, body), 422, 'invalid-request');
+        expect(problem.errors?.map((error) => error.field)).toEqual([field]);
+      });
+    });
+
+    describe('DELETE /batches/{id}', () => {
+      const remove = (id: string) => fetch(`${url}/batches/${id}`, { method: 'DELETE' });
+
+      it('makes a closed batch as if it had not been', async () => {
+        const origin = await startFileOrigin();
+        const { id } = (await (await post(url, { urls: [origin.file(1)] })).json()) as StatusDocument;
+        await finished(url, id);
+        const answer = await remove(id);
+        expect(answer.status).toBe(204);
+        expect(await answer.text()).toBe('');
+        await refused(remove(id), 404, 'unknown-batch');
+        await refused(fetch(`${url}/batches/${id}`), 404, 'unknown-batch');
+        await refused(fetch(`${url}/batches/${id}/files`), 404, 'unknown-batch');
+        const { batches } = (await (await fetch(`${url}/batches?limit=1000`)).json()) as BatchesPage;
+        expect(batches.map((batch) => batch.id)).not.toContain(id);
+      });
+
+      it('does not go with an open batch', async () => {
+        const origin = await startFileOrigin();
+        origin.holdAfter(0);
+        const { id } = (await (await post(url, { urls: [origin.file(1)] })).json()) as StatusDocument;
+        await refused(remove(id), 409, 'batch-state');
+        expect((await fetch(`${url}/batches/${id}`)).status).toBe(200);
+      });
+    });
+
     describe('any path', () => {
       it('is answered with what it takes when the method is another', async () => {
         for (const [method, path, allow] of [
           ['PUT', '/batches', 'GET, HEAD, POST'],
-          ['DELETE', `/batches/${NO_BATCH}`, 'GET, HEAD'],
-          ['POST', `/batches/${NO_BATCH}`, 'GET, HEAD'],
+          ['DELETE', '/batches', 'GET, HEAD, POST'],
+          ['POST', `/batches/${NO_BATCH}`, 'GET, HEAD, DELETE'],
+          ['DELETE', `/batches/${NO_BATCH}/files`, 'GET, HEAD'],
+          ['POST', `/batches/${NO_BATCH}/wait`, 'GET, HEAD'],
+          ['GET', `/batches/${NO_BATCH}/retry`, 'POST'],
           ['POST', `/batches/${NO_BATCH}/files`, 'GET, HEAD'],
           ['GET', `/batches/${NO_BATCH}/cancel`, 'POST'],
           ['PATCH', '/health', 'GET, HEAD'],
           ['OPTIONS', '/batches', 'GET, HEAD, POST'],
-          ['TRACE', '/batches', 'GET, HEAD, POST'],
         ] as const) {
           const { status, headers, body } = await exchange(url + path, method);
           expect({ method, path, status, allow: headers.allow }).toEqual({ method, path, status: 405, allow });
@@ -488,7 +795,11 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       it('takes no query that it does not know', async () => {
         await refused(fetch(`${url}/batches?state=done`), 422, 'invalid-request');
         await refused(fetch(`${url}/batches/${NO_BATCH}?verbose=1`), 422, 'invalid-request');
-        await refused(fetch(`${url}/batches/${NO_BATCH}/cancel?now=1`, { method: 'POST' }), 422, 'invalid-request');
+        for (const action of ['cancel', 'pause', 'resume', 'retry']) {
+          const answer = fetch(`${url}/batches/${NO_BATCH}/${action}?now=1`, { method: 'POST' });
+          await refused(answer, 422, 'invalid-request');
+        }
+        await refused(fetch(`${url}/batches/${NO_BATCH}?now=1`, { method: 'DELETE' }), 422, 'invalid-request');
       });
     });
 
