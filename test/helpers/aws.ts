@@ -36,6 +36,9 @@ export interface Aws {
   inspectQueue: () => Promise<QueueContent>;
 }
 
+/** Takes what is to be done when whoever needs the emulators is through: the running test, if nobody else. */
+export type AtEnd = (end: () => void | Promise<void>) => void;
+
 export interface QueueContent {
   ready: QueuedMessage[];
   inflight: { message: QueuedMessage; receiptHandle: string; visibilityDeadline: number }[];
@@ -48,21 +51,21 @@ export interface QueuedMessage {
 }
 
 /**
- * Starts fauxqs (S3, SQS) and dynalite (DynamoDB) in this process, for the running test, with the table, the queue and
- * the buckets that a deployment makes, and points the SDK at them by its environment variables.
+ * Starts fauxqs (S3, SQS) and dynalite (DynamoDB) in this process, with the table, the queue and the buckets that a
+ * deployment makes, and points the SDK at them by its environment variables.
  *
  * They are no AWS. None of their requests is authorised. fauxqs checks no checksum, knows no condition on writes, lists
  * no uploads, keeps no MessageGroupId; an upload that was completed is gone, where S3 remembers it for a while.
  * dynalite has no transactions and never drops an item by its TTL.
  */
-export async function startAws(): Promise<Aws> {
+export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
   const fauxqs = buildApp({ logger: false });
   const fauxqsUrl = await fauxqs.listen({ host: '127.0.0.1', port: 0 });
-  onTestFinished(() => fauxqs.close());
+  atEnd(() => fauxqs.close());
   const dynamo = dynalite({ createTableMs: 0 });
   dynamo.listen(0, '127.0.0.1');
   await once(dynamo, 'listening');
-  onTestFinished(async () => {
+  atEnd(async () => {
     const closed = once(dynamo, 'close');
     dynamo.close();
     dynamo.closeAllConnections();
@@ -83,7 +86,7 @@ export async function startAws(): Promise<Aws> {
     DOWNBURST_QUEUE_URL: `${fauxqsUrl}/000000000000/${QUEUE}`,
   };
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  onTestFinished(() => void vi.unstubAllEnvs());
+  atEnd(() => void vi.unstubAllEnvs());
 
   async function inspectQueue(): Promise<QueueContent> {
     const answer = await fetch(`${fauxqsUrl}/_fauxqs/queues/${QUEUE}`);
@@ -92,7 +95,7 @@ export async function startAws(): Promise<Aws> {
 
   function createTestClients(): AwsClients {
     const clients = mend(createClients(), inspectQueue);
-    onTestFinished(() => {
+    atEnd(() => {
       for (const client of Object.values(clients) as AwsClients[keyof AwsClients][]) client.destroy();
     });
     return clients;
