@@ -9,6 +9,7 @@ import {
   type PutItemCommandInput,
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
+import { inLanes } from '../../core/model/lanes.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
 import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
@@ -54,8 +55,8 @@ const ttlOfShard = ({ wakeAt }: ShardRecord) => Math.ceil((wakeAt + LONGEST_BATC
 
 const ttlOfClaim = ({ expiresAt }: ClaimRecord) => Math.ceil(expiresAt / 1000);
 
-/** Items deleted at once. */
-const DELETE_CONCURRENCY = 16;
+/** Shards removed at once. */
+const SHARDS_AT_ONCE = 16;
 
 /** Random bytes that tell one write from every other. */
 const TOKEN_BYTES = 9;
@@ -182,11 +183,7 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
       await put(toAttributes({ pk: OPEN, sk: batchId }));
       await remove(batchKey(batchId));
       await remove({ pk: LIST, sk: batchId });
-      const shards = (await Array.fromAsync(query(batchId))).values();
-      const lane = async () => {
-        for (const { sk } of shards) await remove({ pk: batchId, sk: sk?.S ?? '' });
-      };
-      await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, lane));
+      await inLanes(query(batchId), SHARDS_AT_ONCE, ({ sk }) => remove({ pk: batchId, sk: sk?.S ?? '' }));
     },
 
     async getClaim(key) {

@@ -1,10 +1,11 @@
 import { BatchStateError, UnknownBatchError } from '../model/errors.ts';
+import { inLanes } from '../model/lanes.ts';
 import { batchPrefix, secretsKey } from '../model/layout.ts';
 import { closeBatch } from './close.ts';
 import type { Service } from './service.ts';
 
 /** Objects deleted at once. */
-const CONCURRENCY = 32;
+const OBJECTS_AT_ONCE = 32;
 
 /**
  * Deletes what is kept of a closed batch; its files stay. The record goes first, so that nobody sees half a batch; the
@@ -35,13 +36,7 @@ async function markDeleted({ ledger }: Service, key: string, batchId: string): P
 /** Removes records and objects of a batch, however many of them are there. */
 export async function removeState({ ledger, state }: Service, batchId: string): Promise<void> {
   await ledger.removeBatch(batchId);
-  const keys = state.list(batchPrefix(batchId))[Symbol.asyncIterator]();
-  const lane = async () => {
-    for (let next = await keys.next(); next.done !== true; next = await keys.next()) await state.delete(next.value);
-  };
-  const lanes = await Promise.allSettled(Array.from({ length: CONCURRENCY }, lane));
-  const failed = lanes.find((end) => end.status === 'rejected');
-  if (failed) throw failed.reason;
+  await inLanes(state.list(batchPrefix(batchId)), OBJECTS_AT_ONCE, (key) => state.delete(key));
   await state.delete(secretsKey(batchId));
   await ledger.dropOpen(batchId);
 }

@@ -3,14 +3,14 @@
  * after an error it begins no more.
  */
 export async function inLanes<T>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   atOnce: number,
   effect: (item: T) => Promise<unknown>,
 ): Promise<void> {
-  const queue = Iterator.from(items);
+  const queue = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let failed = false;
   const lane = async () => {
-    for (let next = queue.next(); next.done !== true && !failed; next = queue.next()) {
+    for (let next = await queue.next(); next.done !== true && !failed; next = await queue.next()) {
       try {
         await effect(next.value);
       } catch (error) {

@@ -41,3 +41,17 @@ it('after an error begins no more, and throws it once nothing is under way', asy
 it('does nothing for no items', async () => {
   await inLanes([], 3, () => Promise.reject(new Error('not called')));
 });
+
+it('takes items as they come, and tells when no more can', async () => {
+  async function* items() {
+    for (const n of [1, 2, 3, 4, 5]) {
+      await setImmediate();
+      yield n;
+    }
+    throw new Error('the list broke off');
+  }
+  const done: number[] = [];
+  const run = inLanes(items(), 2, (n) => Promise.resolve(done.push(n)));
+  await expect(run).rejects.toThrow('the list broke off');
+  expect(done).toEqual([1, 2, 3, 4, 5]);
+});
