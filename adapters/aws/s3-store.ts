@@ -194,9 +194,13 @@ async function call<T>(signal: AbortSignal | undefined, run: () => Promise<T>): 
     signal?.throwIfAborted();
     if (error instanceof ObjectStoreError) throw error;
     const name = error instanceof Error ? error.name : 'no error';
-    throw new ObjectStoreError('UNAVAILABLE', `S3 failed (${name})`, { cause: error });
+    const lost = UPLOAD_LOST.some((code) => isNamed(error, code));
+    throw new ObjectStoreError(lost ? 'UPLOAD_LOST' : 'UNAVAILABLE', `S3 failed (${name})`, { cause: error });
   }
 }
+
+/** What S3 answers where an upload was completed or aborted, or where a part is missing or was replaced. */
+const UPLOAD_LOST = ['NoSuchUpload', 'InvalidPart'];
 
 /** By the code that S3 gives; its status alone does not tell a missing object from a missing bucket. */
 function isNamed(error: unknown, name: string): boolean {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, mkdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
-import { access, lstat, open, opendir, rename, rm, unlink } from 'node:fs/promises';
+import { access, lstat, open, opendir, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ObjectHeaders, ObjectStore } from '../../core/ports/object-store.ts';
 import { createFolderSync, readUpTo, writeAll } from './disk.ts';
@@ -195,11 +195,14 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
 }
 
 /**
- * Removes what killed processes left aside: files that were not yet moved to their key, and uploads. Only for the
- * process that owns the folder, before its first store: an upload under way cannot be told from one that was left.
+ * Removes what killed processes left aside: files that were not yet moved to their key, and uploads, but for those in
+ * `uploads`, which somebody goes on with. Only for the process that owns the folder, before the folder's store is used:
+ * an upload under way cannot be told from one that was left.
  */
-export async function removeStale(tempRoot: string): Promise<void> {
-  await rm(tempRoot, { recursive: true, force: true });
+export async function removeStale(tempRoot: string, uploads: ReadonlySet<string> = new Set()): Promise<void> {
+  for (const name of await readdir(tempRoot).catch(unless(['ENOENT'], []))) {
+    if (!uploads.has(name)) await rm(join(tempRoot, name), { recursive: true, force: true });
+  }
 }
 
 function ownFolder(path: string): string {

@@ -24,7 +24,10 @@ export interface ObjectStore {
 
   /** Begins an object in parts and answers the upload's id. Nothing is visible under the key until it is completed. */
   createUpload(key: string, options: UploadOptions): Promise<string>;
-  /** Stores part `number` (from 1); the same number again replaces the part. Parts may arrive in any order. */
+  /**
+   * Stores part `number` (from 1); the same number again replaces the part. Parts may arrive in any order. One that was
+   * answered is there for whoever knows the upload's id and what was answered, also after a restart.
+   */
   putPart(key: string, uploadId: string, number: number, body: Buffer, options?: CallOptions): Promise<Part>;
   /** Makes the object of exactly these parts, in the order of their numbers. */
   completeUpload(key: string, uploadId: string, parts: readonly Part[], options?: CallOptions): Promise<void>;
@@ -72,12 +75,15 @@ export interface ObjectInfo extends ObjectHeaders {
 
 /**
  * Why a call to an object store failed: `KEY_CONFLICT`, this store cannot keep this key (a folder stands there, the
- * name is too long); `UNAVAILABLE`, anything that may pass.
+ * name is too long); `UPLOAD_LOST`, the upload or one of its parts is not there, or no longer what it was, so that
+ * nothing can come of it; `UNAVAILABLE`, anything that may pass.
  */
-export class ObjectStoreError extends Error {
-  readonly code: 'KEY_CONFLICT' | 'UNAVAILABLE';
+export type ObjectStoreErrorCode = 'KEY_CONFLICT' | 'UPLOAD_LOST' | 'UNAVAILABLE';
 
-  constructor(code: 'KEY_CONFLICT' | 'UNAVAILABLE', message: string, options?: ErrorOptions) {
+export class ObjectStoreError extends Error {
+  readonly code: ObjectStoreErrorCode;
+
+  constructor(code: ObjectStoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'ObjectStoreError';
     this.code = code;

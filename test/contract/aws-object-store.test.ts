@@ -167,7 +167,10 @@ describe('faults of S3', () => {
     const myPart = await store.putPart('k', mine, 1, Buffer.from('mine'));
     await store.completeUpload('k', theirs, [await store.putPart('k', theirs, 1, Buffer.from('same'))]);
     await store.abortUpload('k', mine);
-    await expect(store.completeUpload('k', mine, [myPart])).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.completeUpload('k', mine, [myPart])).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      code: 'UPLOAD_LOST',
+    });
   });
 
   test('a completion that begins with 200 and turns into an error is repeated', async () => {

@@ -24,6 +24,7 @@ const filesIn = async (folder: string) =>
 
 const CONFLICT = { name: 'ObjectStoreError', code: 'KEY_CONFLICT' };
 const UNAVAILABLE = { name: 'ObjectStoreError', code: 'UNAVAILABLE' };
+const LOST = { name: 'ObjectStoreError', code: 'UPLOAD_LOST' };
 const SOME_HEADERS = { contentType: 'text/plain', metadata: { index: '1' } };
 
 describeObjectStore('a folder', async () => (await freshStore()).store);
@@ -91,7 +92,25 @@ describe('files in the folder', () => {
     const restarted = another();
     expect(await readdir(tempRoot)).toEqual([]);
     expect(await keysOf(restarted)).toEqual(['kept']);
-    await expect(restarted.putPart('k', upload, 1, Buffer.from('x'))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(restarted.putPart('k', upload, 1, Buffer.from('x'))).rejects.toMatchObject(LOST);
+  });
+
+  test('an upload that somebody goes on with survives, and what a power cut has torn of one is not taken for whole', async () => {
+    const { tempRoot, store, another } = await freshStore();
+    const kept = await store.createUpload('k', { partBytes: 3 });
+    const first = await store.putPart('k', kept, 1, Buffer.from('abc'));
+    const torn = await store.createUpload('t', { partBytes: 3 });
+    await store.createUpload('left', { partBytes: 3 });
+    await removeStale(tempRoot, new Set([kept, torn]));
+    expect((await readdir(tempRoot)).sort()).toEqual([kept, torn].sort());
+
+    await writeFile(join(tempRoot, torn, 'request.json'), '{"key":"t","par');
+    const restarted = another();
+    await expect(restarted.putPart('t', torn, 1, Buffer.from('x'))).rejects.toMatchObject(LOST);
+    await restarted.abortUpload('t', torn);
+    await restarted.completeUpload('k', kept, [first, await restarted.putPart('k', kept, 2, Buffer.from('d'))]);
+    expect((await restarted.get('k'))?.toString()).toBe('abcd');
+    expect(await readdir(tempRoot)).toEqual([]);
   });
 
   test('a store may keep its own folders below the root: they are no objects and no key leads there', async () => {
@@ -345,9 +364,9 @@ describe('uploads in parts', () => {
     const wrong = [[replaced], [foreign], [first, third], [short], [first, short, third], [first, first]];
     wrong.push([first, { number: 2, etag: 'made-up', bytes: 4 }]);
     for (const parts of wrong) {
-      await expect(store.completeUpload('k', upload, parts)).rejects.toMatchObject(UNAVAILABLE);
+      await expect(store.completeUpload('k', upload, parts)).rejects.toMatchObject(LOST);
     }
-    await expect(store.completeUpload('other', upload, [first])).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.completeUpload('other', upload, [first])).rejects.toMatchObject(LOST);
     expect(await keysOf(store)).toEqual([]);
     const second = await store.putPart('k', upload, 2, Buffer.from('efgh'));
     await store.completeUpload('k', upload, [first, second]);
@@ -359,7 +378,7 @@ describe('uploads in parts', () => {
     await store.put('k', Buffer.from('x'));
     for (const id of ['..', '../files', '.', '', '/', 'upload-../../files']) {
       await store.abortUpload('k', id);
-      await expect(store.putPart('k', id, 1, Buffer.from('y'))).rejects.toMatchObject(UNAVAILABLE);
+      await expect(store.putPart('k', id, 1, Buffer.from('y'))).rejects.toMatchObject(LOST);
     }
     expect((await stat(root)).isDirectory()).toBe(true);
     expect(await keysOf(store)).toEqual(['k']);

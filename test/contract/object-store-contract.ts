@@ -231,6 +231,22 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
         expect((await store.get('k', { from: PART_BYTES - 1 }))?.toString()).toBe('aright');
       });
 
+      test('an upload is not completed with a part that was replaced, or that never came', async () => {
+        const store = await create();
+        const lost = { name: 'ObjectStoreError', code: 'UPLOAD_LOST' };
+        const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+        const first = await store.putPart('k', upload, 1, Buffer.alloc(PART_BYTES, 'a'));
+        const replaced = await store.putPart('k', upload, 2, Buffer.from('wrong'));
+        const second = await store.putPart('k', upload, 2, Buffer.from('right'));
+        await expect(store.completeUpload('k', upload, [first, replaced])).rejects.toMatchObject(lost);
+        const empty = await store.createUpload('k', { partBytes: PART_BYTES });
+        await expect(store.completeUpload('k', empty, [first])).rejects.toMatchObject(lost);
+        await store.abortUpload('k', empty);
+        expect(await store.get('k')).toBeUndefined();
+        await store.completeUpload('k', upload, [first, second]);
+        expect((await store.get('k', { from: PART_BYTES }))?.toString()).toBe('right');
+      });
+
       test('nothing is visible before the upload is completed; an older object stays as it was', async () => {
         const store = await create();
         await store.put('old', Buffer.from('old'));
@@ -250,7 +266,7 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
         const part = await store.putPart('k', upload, 1, Buffer.from('x'));
         await store.abortUpload('k', upload);
         await store.abortUpload('k', upload);
-        const gone = { name: 'ObjectStoreError', code: 'UNAVAILABLE' };
+        const gone = { name: 'ObjectStoreError', code: 'UPLOAD_LOST' };
         await expect(store.putPart('k', upload, 2, Buffer.from('y'))).rejects.toMatchObject(gone);
         await expect(store.completeUpload('k', upload, [part])).rejects.toMatchObject(gone);
         expect(await keysOf(store, '')).toEqual([]);

@@ -40,6 +40,10 @@ export interface MemoryStore extends ObjectStore {
   readonly peakParts: number;
 }
 
+function etagOf(body: Buffer): string {
+  return createHash('md5').update(body).digest('hex');
+}
+
 /** An object store that lives in memory and counts what is asked of it. */
 export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemoryStore {
   const objects = new Map<string, StoredObject>();
@@ -65,7 +69,7 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
 
   function uploadOf(key: string, uploadId: string): Upload {
     const upload = uploads.get(uploadId);
-    if (upload?.key !== key) throw new ObjectStoreError('UNAVAILABLE', 'no such upload');
+    if (upload?.key !== key) throw new ObjectStoreError('UPLOAD_LOST', 'no such upload');
     return upload;
   }
 
@@ -123,15 +127,18 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
       } finally {
         upload.underWay--;
       }
-      return { number, etag: createHash('md5').update(body).digest('hex'), bytes: body.length };
+      return { number, etag: etagOf(body), bytes: body.length };
     },
     async completeUpload(key, uploadId, parts, options) {
       await begin('completeUpload', key, options);
       const { partBytes, parts: stored, contentType, contentEncoding, metadata } = uploadOf(key, uploadId);
       const bodies = parts.map((part, i) => {
         const body = stored.get(part.number);
+        if (body === undefined || etagOf(body) !== part.etag) {
+          throw new ObjectStoreError('UPLOAD_LOST', `part ${part.number} is not there`);
+        }
         const isLast = i === parts.length - 1;
-        if (body?.length !== part.bytes || part.number !== i + 1 || (!isLast && body.length !== partBytes)) {
+        if (body.length !== part.bytes || part.number !== i + 1 || (!isLast && body.length !== partBytes)) {
           throw new ObjectStoreError('UNAVAILABLE', `part ${part.number} is not what was announced`);
         }
         return body;
