@@ -94,6 +94,7 @@ async function planList(urls: number, hosts: number, folder: string): Promise<vo
     ledger,
     tickets,
     state,
+    files: state,
     clock: systemClock,
     random: Math.random,
     limits: limitsFor(availableParallelism()),

@@ -59,10 +59,9 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   // Who deletes a batch, and who repeats that.
   allow([api, sweeper], ['s3:DeleteObject'], [batches]);
 
-  allow(
-    [worker],
-    ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
-    [files.arnForObjects(`${filesPrefix}*`)],
-  );
+  const stored = files.arnForObjects(`${filesPrefix}*`);
+  allow([worker], ['s3:GetObject', 's3:PutObject'], [stored]);
+  // What entries of a cancelled batch have begun.
+  allow(closers, ['s3:AbortMultipartUpload'], [stored]);
   list([worker], files, filesPrefix);
 }

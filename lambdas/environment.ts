@@ -50,6 +50,7 @@ function createEnvironment(env: NodeJS.ProcessEnv): Environment {
     ledger,
     tickets,
     state,
+    files,
     clock: systemClock,
     random: Math.random,
     limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches },

@@ -122,8 +122,8 @@ async function takeFolder(dataFolder: string): Promise<Disposable> {
 /** Opens the stores of a folder that is this process's own, and clears what dead processes left in it. */
 async function openFolder(dataFolder: string): Promise<Stores> {
   try {
-    await removeLeftovers(dataFolder);
     const stores = openStores(dataFolder);
+    await removeLeftovers(dataFolder, stores);
     await removeOrphans(dataFolder, stores);
     return stores;
   } catch (error) {

@@ -5,7 +5,9 @@ import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
 import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { DeploymentLimits, Service } from '../core/batch/service.ts';
+import { openUploads } from '../core/batch/uploads.ts';
 import { DEFAULT_OPTIONS, OPTION_RANGES } from '../core/model/options.ts';
+import type { ObjectStore } from '../core/ports/object-store.ts';
 
 /** Where everything lies below the data folder: `files` is the user's, `state` is the service's own. */
 export function layout(dataFolder: string) {
@@ -29,9 +31,14 @@ export async function makeFolders(dataFolder: string): Promise<void> {
   await chmod(state, 0o700);
 }
 
-/** Removes what a killed process left half written. Only for the folder's owner, before any store is opened. */
-export async function removeLeftovers(dataFolder: string): Promise<void> {
-  await removeStale(layout(dataFolder).temp);
+/**
+ * Removes what a killed process left half written, but for the uploads that open batches go on with. Only for the
+ * folder's owner, before any work begins.
+ */
+export async function removeLeftovers(dataFolder: string, stores: Stores): Promise<void> {
+  const { temp } = layout(dataFolder);
+  await removeStale(join(temp, 'objects'));
+  await removeStale(join(temp, 'files'), await openUploads(stores));
 }
 
 /**
@@ -47,23 +54,20 @@ export async function removeOrphans(dataFolder: string, { ledger, state }: Store
   }
 }
 
-/** The store of downloaded files. */
-export function openFiles(dataFolder: string) {
-  const { files, temp, headers } = layout(dataFolder);
-  return createFileStore({ root: files, tempRoot: join(temp, 'files'), metadataRoot: join(headers, 'files') });
-}
-
-export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & { close: () => void };
+export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & { files: ObjectStore } & {
+  close: () => void;
+};
 
 /** A thread's own connections to the state. */
 export function openStores(dataFolder: string): Stores {
-  const { objects, ledger: ledgerPath, tickets: ticketsPath, temp, headers } = layout(dataFolder);
+  const { files, objects, ledger: ledgerPath, tickets: ticketsPath, temp, headers } = layout(dataFolder);
   const ledger = createSqliteLedger(ledgerPath);
   const tickets = createSqliteTickets(ticketsPath, systemClock);
   return {
     ledger,
     tickets,
     state: createFileStore({ root: objects, tempRoot: join(temp, 'objects'), metadataRoot: join(headers, 'objects') }),
+    files: createFileStore({ root: files, tempRoot: join(temp, 'files'), metadataRoot: join(headers, 'files') }),
     clock: systemClock,
     random: Math.random,
     close() {

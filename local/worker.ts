@@ -6,7 +6,7 @@ import { createDownloader } from '../core/download/create-downloader.ts';
 import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
-import { budgetBytesFor, limitsFor, openFiles, openStores } from './stores.ts';
+import { budgetBytesFor, limitsFor, openStores } from './stores.ts';
 
 /** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
 
@@ -20,7 +20,7 @@ const post = (message: FromWorker) => port.postMessage(message);
 const { dataFolder, workers, allowedNetworks } = workerData as WorkerSettings;
 const stores = openStores(dataFolder);
 const downloader = createDownloader({
-  files: openFiles(dataFolder),
+  files: stores.files,
   clock: stores.clock,
   budget: createByteBudget(budgetBytesFor(workers)),
   resolve: (hostname) => lookup(hostname, { all: true }),

@@ -4,6 +4,7 @@ import { pendingOf, type BatchRecord, type BatchState, type ShardRecord } from '
 import { bytesOf } from './byte-limit.ts';
 import { closeBatch } from './close.ts';
 import type { Service } from './service.ts';
+import { abortUploads, readWaitingEntries } from './uploads.ts';
 
 /** How often a change of a batch's state is tried again when others change the record at the same time. */
 const MAX_TRIES = 20;
@@ -24,7 +25,7 @@ export async function cancelBatch(service: Service, batchId: string): Promise<vo
     return undefined;
   });
   const read = await service.ledger.readBatch(batchId);
-  await inLanes(read?.shards ?? [], SHARDS_AT_ONCE, (shard) => endCancelled(service, shard));
+  if (read) await inLanes(read.shards, SHARDS_AT_ONCE, (shard) => endCancelled(service, read.batch, shard));
   await closeBatch(service, batchId);
 }
 
@@ -94,9 +95,12 @@ async function change(
 }
 
 /** Ends a shard of a cancelled batch that nobody holds; does nothing if a worker does, or did just now. */
-export async function endCancelled({ ledger, clock }: Service, shard: ShardRecord): Promise<void> {
+export async function endCancelled(service: Service, { options }: BatchRecord, shard: ShardRecord): Promise<void> {
+  const { ledger, clock, files } = service;
   const now = clock.now();
   if (shard.finishedAt !== undefined || (shard.owner && shard.leaseUntil > now)) return;
+  // First, since nobody comes back to a shard that is finished; nor does anybody go on in a cancelled batch.
+  await abortUploads(files, options.prefix, await readWaitingEntries(service, shard));
   await ledger.replaceShard({
     ...shard,
     rev: shard.rev + 1,

@@ -10,6 +10,8 @@ export interface Service {
   tickets: Tickets;
   /** Manifests, results and the like. */
   state: ObjectStore;
+  /** Where downloaded files go, for giving up what was begun there. */
+  files: Pick<ObjectStore, 'abortUpload'>;
   clock: Clock;
   /** Uniform in [0, 1): for jitter and ids. */
   random: () => number;

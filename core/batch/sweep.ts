@@ -43,7 +43,7 @@ async function sweepBatch(service: Service, batchId: string): Promise<void> {
   }
   // A planner that came too late can have left a closed batch shards that nobody works.
   const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);
-  if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, shard);
+  if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, batch, shard);
   else if (!over) return sendDue(service, await keepByteLimit(ledger, { batch, shards }), shards);
   await closeBatch(service, batchId);
 }

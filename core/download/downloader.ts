@@ -1,5 +1,6 @@
 import type { Entry } from '../model/entry.ts';
 import type { BatchOptions } from '../model/options.ts';
+import type { PartialFile } from '../model/partial-file.ts';
 
 /** Everything one attempt at one entry needs. */
 export interface Job {
@@ -8,13 +9,21 @@ export interface Job {
   options: BatchOptions;
   /** Request headers of the whole batch; the entry's own come on top. */
   headers: Readonly<Record<string, string>>;
-  /** Aborts the attempt; it then rejects with the signal's reason, with nothing under way and no upload left open. */
+  /** Aborts the attempt; it then rejects with the signal's reason, with nothing under way and no upload left open but one that `keep` was told of. */
   signal: AbortSignal;
   /**
    * Called before the first request to another host (a redirect): gives back the slot held and waits for one of the
    * target's, no longer than until `signal` is aborted. May throw; the attempt then rejects with the same error.
    */
   enterHost: (host: string) => Promise<void>;
+  /** What `keep` was last told of by an earlier attempt at this entry, here or elsewhere: it is gone on with. */
+  partial?: PartialFile | undefined;
+  /**
+   * Called whenever the beginning of the file that is in the store has grown, if the rest can be asked for later, and
+   * with nothing when it is of no use any more. An upload told of is the caller's when the attempt rejects: to give to
+   * the next attempt, or to abort. Without it nothing outlives the attempt.
+   */
+  keep?: ((partial: PartialFile | undefined) => void) | undefined;
 }
 
 /** What an attempt stored, or found stored. */

@@ -8,6 +8,8 @@ import { failure, toDownloadError, type Phase } from './translate.ts';
 /** A response whose headers are there and whose body is still to come. */
 export interface Answer {
   readonly response: IncomingMessage;
+  /** The URL that answered. */
+  readonly url: URL;
   readonly status: number;
   /** What broke the connection since, if anything did: a body that ends by closing ends in silence either way. */
   readonly broken: () => Error | undefined;
@@ -71,5 +73,11 @@ export async function exchange(
     throw toDownloadError(error, phase);
   }
   const status = response.statusCode ?? 0;
-  return { response, status, broken: () => broken, reusable: request.shouldKeepAlive && status >= 200 };
+  return {
+    response,
+    url: target.url,
+    status,
+    broken: () => broken,
+    reusable: request.shouldKeepAlive && status >= 200,
+  };
 }

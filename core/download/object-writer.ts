@@ -11,9 +11,15 @@ const ALLOWANCE_BYTES = 128 * 1024;
 /** Parts of one object that are under way to the store at once. */
 const PARTS_IN_FLIGHT = 2;
 
-/** Bytes of a part, so that an object of `objectBytes` has no more parts than a store takes. */
-export function partBytesFor(objectBytes: number): number {
-  return Math.max(SINGLE_PUT_BYTES, Math.ceil(objectBytes / MAX_PARTS / MIB) * MIB);
+/** Bytes of a part, `least` or more, so that an object of `objectBytes` has no more parts than a store takes. */
+export function partBytesFor(objectBytes: number, least = SINGLE_PUT_BYTES): number {
+  return objectBytes <= least * MAX_PARTS ? least : Math.ceil(objectBytes / MAX_PARTS / MIB) * MIB;
+}
+
+/** An upload with its first parts, without a gap. */
+export interface BegunUpload {
+  uploadId: string;
+  parts: readonly Part[];
 }
 
 export interface ObjectWriterOptions {
@@ -23,6 +29,10 @@ export interface ObjectWriterOptions {
   limitBytes?: number;
   /** Where room for a large object comes from; plain memory if left out. */
   reserve?: (bytes: number, signal?: AbortSignal) => Promise<Reservation>;
+  /** Goes on with an upload; its parts have `partBytes` bytes each. */
+  begun?: BegunUpload | undefined;
+  /** Called whenever there are more parts without a gap from the first; not for what `finish` sends. */
+  onProgress?: ((upload: BegunUpload) => void) | undefined;
   /** Aborts waiting, PUTs and parts. */
   signal?: AbortSignal;
 }
@@ -41,6 +51,8 @@ export interface ObjectWriter extends AsyncDisposable {
    * then forgets the upload. Never throws.
    */
   abort: () => Promise<void>;
+  /** Like `abort`, but leaves the upload and its parts to who goes on with them. */
+  leave: () => Promise<void>;
 }
 
 const NO_ROOM: Reservation = { buffer: Buffer.alloc(0), release: () => undefined };
@@ -58,13 +70,20 @@ export function createObjectWriter(
 ): ObjectWriter {
   const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, signal } = options;
   const reserve = options.reserve ?? ((bytes: number) => Promise.resolve(plainMemory(bytes)));
+  const begun = options.begun?.parts ?? [];
+  /** Those sent by this writer. */
   const parts: Promise<Part>[] = [];
+  /** Those of the upload that have landed without a gap. */
+  const landed = [...begun];
+  const ahead = new Map<number, Part>();
   /** Parts under way, and those that failed, which thus fail whatever waits for room next. */
   const inFlight = new Set<Promise<Part>>();
-  let upload: Promise<string> | undefined;
+  let upload = options.begun && Promise.resolve(options.begun.uploadId);
   let room = NO_ROOM;
   let used = 0;
-  let sent = 0;
+  let sent = begun.reduce((sum, { bytes }) => sum + bytes, 0);
+  /** The last part comes: it may be shorter, and there is nothing behind it to go on with. */
+  let finishing = false;
   let ended = false;
 
   /** Called with `room` full. Waits for a reservation only while every byte so far is with the store or in the allowance. */
@@ -78,7 +97,7 @@ export function createObjectWriter(
       room = await reserve(Math.min(partBytes, limitBytes), signal);
       allowance.copy(room.buffer);
     } else {
-      await sendPart();
+      if (used > 0) await sendPart();
       room = await reserve(Math.min(partBytes, left), signal);
     }
   }
@@ -92,7 +111,7 @@ export function createObjectWriter(
     used = 0;
     // Without the signal: an upload whose id never came could not be aborted.
     upload ??= store.createUpload(key, { ...headers, partBytes });
-    const part = putPart(upload, parts.length + 1, body).finally(release);
+    const part = putPart(upload, begun.length + parts.length + 1, body, !finishing).finally(release);
     parts.push(part);
     inFlight.add(part);
     part.then(
@@ -101,9 +120,21 @@ export function createObjectWriter(
     );
   }
 
-  async function putPart(upload: Promise<string>, number: number, body: Buffer): Promise<Part> {
-    const id = await upload;
-    return store.putPart(key, id, number, body, { signal });
+  async function putPart(upload: Promise<string>, number: number, body: Buffer, whole: boolean): Promise<Part> {
+    const uploadId = await upload;
+    const part = await store.putPart(key, uploadId, number, body, { signal });
+    if (whole) progress(uploadId, part);
+    return part;
+  }
+
+  function progress(uploadId: string, part: Part): void {
+    ahead.set(part.number, part);
+    const before = landed.length;
+    for (let next = ahead.get(before + 1); next; next = ahead.get(landed.length + 1)) {
+      ahead.delete(next.number);
+      landed.push(next);
+    }
+    if (landed.length > before) options.onProgress?.({ uploadId, parts: landed.slice() });
   }
 
   async function write(piece: Buffer): Promise<void> {
@@ -120,22 +151,28 @@ export function createObjectWriter(
       const body = room.buffer.subarray(0, used);
       await store.put(key, body, { ...headers, metadata: { ...headers.metadata, ...metadata }, signal });
     } else {
+      finishing = true;
       if (used > 0) await sendPart();
-      await store.completeUpload(key, await upload, await Promise.all(parts), { signal });
+      await store.completeUpload(key, await upload, [...begun, ...(await Promise.all(parts))], { signal });
     }
     ended = true;
     room.release();
   }
 
-  async function abort(): Promise<void> {
-    if (ended) return;
+  async function leave(): Promise<void> {
     ended = true;
     await Promise.allSettled(parts); // a store may not forget an upload while its parts arrive
     room.release();
+    room = NO_ROOM;
+  }
+
+  async function abort(): Promise<void> {
+    if (ended) return;
+    await leave();
     const id = await upload?.catch(() => undefined);
     // What cannot be aborted is left to the store's own expiry of uploads.
     if (id !== undefined) await store.abortUpload(key, id).catch(() => undefined);
   }
 
-  return { write, finish, abort, [Symbol.asyncDispose]: abort };
+  return { write, finish, abort, leave, [Symbol.asyncDispose]: abort };
 }

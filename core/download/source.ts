@@ -1,10 +1,12 @@
 import { DownloadError } from '../model/failure.ts';
 import { DRAIN_BYTES, DRAIN_MS } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
+import type { PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Attempt } from './attempt.ts';
 import { declaredLength } from './body.ts';
 import { hostnameOf, type Connections } from './connections.ts';
+import { continuedLength, continuingHeaders } from './continuation.ts';
 import { exchange, type Answer } from './exchange.ts';
 import type { HostAddresses } from './host-addresses.ts';
 import { REDIRECTS, redirectTarget, whyNotRequestable } from './redirect.ts';
@@ -13,6 +15,8 @@ import { failure } from './translate.ts';
 
 /** Statuses whose body is the file. */
 const SUCCESSES: ReadonlySet<number> = new Set([200, 203]);
+/** What a source answers that cannot give the rest: some other range, or none. */
+const NO_CONTINUATION: ReadonlySet<number> = new Set([206, 416]);
 
 export interface SourceDeps {
   addressesOf: HostAddresses;
@@ -25,22 +29,43 @@ export interface SourceRequest {
   /** Headers that the user gave, the later ones on top; they are for the URL's own origin only. */
   headers: readonly Readonly<Record<string, string>>[];
   options: Pick<BatchOptions, 'userAgent' | 'maxRedirects' | 'timeouts'>;
+  /** The host whose slot the caller holds; the URL's own if left out. */
+  heldHost?: string | undefined;
+  /** What is there of the file already: only the rest is asked for, if the source still has the same version. */
+  partial?: PartialFile | undefined;
   /** Awaited before the first request to another origin. */
   enterHost: (host: string) => Promise<void>;
 }
 
-/** Requests a URL, follows redirects and answers the response whose body is the file. Errors: `DownloadError`; those of `enterHost`. */
-export async function openSource(deps: SourceDeps, request: SourceRequest, attempt: Attempt): Promise<Answer> {
+/** A response whose body is the file; or, of a file of `length` bytes, what follows the beginning that is there. */
+export interface Opened {
+  answer: Answer;
+  continues?: { length: number } | undefined;
+}
+
+/**
+ * Requests a URL, follows redirects and answers the response whose body is the file. A source that does not give just
+ * the rest of the same version is asked for the whole. Errors: `DownloadError`; those of `enterHost`.
+ */
+export async function openSource(deps: SourceDeps, request: SourceRequest, attempt: Attempt): Promise<Opened> {
   const { options } = request;
+  let { partial } = request;
   let url = requestableUrl(request.url);
   let userHeaders = Object.assign({}, ...request.headers) as Record<string, string>;
   const seen = new Set([url.href]);
+  if (request.heldHost !== undefined && request.heldHost !== url.origin) await enterHost(url.origin);
   for (;;) {
     const answer = await ask(url, userHeaders);
     const { status } = answer;
-    if (SUCCESSES.has(status)) return answer;
+    if (SUCCESSES.has(status)) return { answer };
+    const length = partial && continuedLength(answer, partial);
+    if (length !== undefined) return { answer, continues: { length } };
     const { location, 'retry-after': retryAfter } = answer.response.headers;
     await discard(answer, attempt);
+    if (partial && NO_CONTINUATION.has(status)) {
+      partial = undefined;
+      continue;
+    }
     if (!REDIRECTS.has(status)) throw statusFailure(status, retryAfter, deps.clock.now());
     const next = redirectTarget(url, location, status);
     if (seen.has(next.href)) throw failure('REDIRECT_LOOP', status);
@@ -65,7 +90,13 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   async function ask(url: URL, userHeaders: Record<string, string>): Promise<Answer> {
     attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
     const addresses = await untilAborted(deps.addressesOf(hostnameOf(url)), attempt.signal);
-    const headers = { 'User-Agent': options.userAgent, Accept: '*/*', ...userHeaders, 'Accept-Encoding': 'identity' };
+    const headers = {
+      'User-Agent': options.userAgent,
+      Accept: '*/*',
+      ...userHeaders,
+      'Accept-Encoding': 'identity',
+      ...(partial && continuingHeaders(partial)),
+    };
     return exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
   }
 }

@@ -17,7 +17,7 @@ export interface Outcome {
   httpStatus?: number | undefined;
   code?: FailureCode | undefined;
   message?: string | undefined;
-  /** Requests that were begun for this entry, redirects not counted apart. */
+  /** Attempts that were begun for this entry, charged or not; what one asks for in a row is not counted apart. */
   attempts: number;
   /** `false` where the source's framing could not prove that the body was whole (it ended by closing). */
   lengthVerified?: boolean | undefined;

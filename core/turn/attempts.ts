@@ -2,10 +2,12 @@ import type { Service } from '../batch/service.ts';
 import type { Download, Stored } from '../download/downloader.ts';
 import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
 import { HOST_FAULTS_PER_ATTEMPT } from '../model/limits.ts';
+import { bytesOf } from '../model/partial-file.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { BatchRecord } from '../model/records.ts';
 import type { Backlog } from './backlog.ts';
 import { HostParked, hostDown, type Host, type Hosts, type Slot } from './hosts.ts';
+import type { KeptUploads } from './kept-uploads.ts';
 import { LeadsAbroad } from './redirect-target.ts';
 import { backoffMs } from './retry.ts';
 import type { WaitingEntry } from './waiting.ts';
@@ -24,6 +26,7 @@ export function createAttempts(deps: {
   headers: Readonly<Record<string, string>>;
   hosts: Hosts;
   backlog: Backlog;
+  uploads: KeptUploads;
   /** The host that a redirect leads to; throws `LeadsAbroad`. */
   redirectTarget: (name: string) => Promise<Host>;
   /** Whether the lease can no longer be relied on. */
@@ -33,21 +36,23 @@ export function createAttempts(deps: {
 }) {
   const { clock, random, hosts, backlog } = deps;
   const { options } = deps.batch;
-  const underway = new Map<WaitingEntry, { abort: AbortController; end: Promise<void> }>();
+  const underway = new Set<{ abort: AbortController; end: Promise<void> }>();
   const settled: Outcome[] = [];
 
   /** Begins an attempt at an entry that was taken from the backlog. */
   function start(waiting: WaitingEntry, host: Host): void {
     const abort = new AbortController();
     const end = attempt(waiting, hosts.open(host), abort.signal).finally(() => {
-      underway.delete(waiting);
+      underway.delete(running);
       deps.ended();
     });
-    underway.set(waiting, { abort, end });
+    const running = { abort, end };
+    underway.add(running);
   }
 
   async function attempt(waiting: WaitingEntry, first: Slot, signal: AbortSignal): Promise<void> {
     const at: { slot: Slot | undefined } = { slot: first };
+    const before = bytesOf(waiting.partial);
     try {
       const stored = await deps.download({
         batchId: deps.batch.id,
@@ -55,6 +60,8 @@ export function createAttempts(deps: {
         options,
         headers: deps.headers,
         signal,
+        partial: waiting.partial,
+        keep: (partial) => (waiting.partial = partial),
         enterHost: async (name) => {
           // A slot is given back before the next is asked for: nobody waits while holding one.
           if (at.slot) {
@@ -68,44 +75,59 @@ export function createAttempts(deps: {
         },
       });
       if (at.slot && stored.httpStatus !== undefined) hosts.succeeded(at.slot);
-      settle(waiting, outcomeOf(stored));
+      waiting.partial = undefined;
+      await settle(waiting, outcomeOf(stored));
     } catch (error) {
       if (signal.aborted) putBack(waiting, clock.now());
-      else failed(waiting, at.slot, error);
+      else await failed(waiting, at.slot, error, bytesOf(waiting.partial) > before);
     } finally {
       // By now an entry that was put back can be taken again; its host's slot is free for it.
       if (at.slot) hosts.close(at.slot);
     }
   }
 
-  function failed(waiting: WaitingEntry, slot: Slot | undefined, error: unknown): void {
+  async function failed(
+    waiting: WaitingEntry,
+    slot: Slot | undefined,
+    error: unknown,
+    advanced: boolean,
+  ): Promise<void> {
     if (error instanceof HostParked) {
       putBack(waiting, error.until);
     } else if (error instanceof LeadsAbroad) {
       waiting.abroad = true;
       putBack(waiting, clock.now());
     } else {
-      judge(waiting, slot, error instanceof DownloadError ? error : unforeseen(error));
+      await judge(waiting, slot, error instanceof DownloadError ? error : unforeseen(error), advanced);
     }
   }
 
-  function judge(waiting: WaitingEntry, slot: Slot | undefined, error: DownloadError): void {
+  async function judge(
+    waiting: WaitingEntry,
+    slot: Slot | undefined,
+    error: DownloadError,
+    advanced: boolean,
+  ): Promise<void> {
     const { verdict } = FAILURES[error.code];
     if (verdict === 'host') {
       waiting.hostFaults += 1;
       if (slot) hosts.faulted(slot, error);
       const exhausted = waiting.hostFaults >= HOST_FAULTS_PER_ATTEMPT * options.maxAttempts;
-      if (slot?.host.down || exhausted) settle(waiting, failureOf(error), waiting.attempts);
+      if (slot?.host.down || exhausted) await settle(waiting, failureOf(error), waiting.attempts);
       else putBack(waiting, clock.now());
       return;
     }
-    waiting.attempts += 1;
+    // Else a large file over a line that breaks now and then would fail with its bytes all but there. It ends all the
+    // same: a file has 10,000 parts at most, and to lose those that have landed is charged.
+    if (advanced && verdict === 'retry') waiting.advances = (waiting.advances ?? 0) + 1;
+    else waiting.attempts += 1;
     if (slot && SLOW.includes(error.code)) hosts.slowed(slot);
     else if (slot && error.httpStatus !== undefined) hosts.succeeded(slot);
     if (verdict === 'final' || waiting.attempts >= options.maxAttempts) {
-      settle(waiting, failureOf(error), waiting.attempts);
+      await settle(waiting, failureOf(error), waiting.attempts);
     } else {
-      putBack(waiting, Math.max(error.retryAt ?? 0, clock.now() + backoffMs(waiting.attempts, random)));
+      const failures = advanced ? 1 : waiting.attempts;
+      putBack(waiting, Math.max(error.retryAt ?? 0, clock.now() + backoffMs(failures, random)));
     }
   }
 
@@ -114,27 +136,32 @@ export function createAttempts(deps: {
     backlog.putBack(waiting);
   }
 
-  /** Gives an entry its outcome. `attempts` are those charged to it, the one that just ended included. */
-  function settle(waiting: WaitingEntry, end: Ending, attempts = waiting.attempts + 1): void {
+  /**
+   * Gives an entry its outcome, at once, and ends the upload that waited with it. `attempts` are those charged to it, the
+   * one that just ended included.
+   */
+  async function settle(waiting: WaitingEntry, end: Ending, attempts = waiting.attempts + 1): Promise<void> {
     const { index, url, key } = waiting.entry;
+    const all = attempts + waiting.hostFaults + (waiting.advances ?? 0);
     backlog.settled(waiting);
-    settled.push({ index, url, key, ...end, attempts: attempts + waiting.hostFaults, settledAt: clock.now() });
+    settled.push({ index, url, key, ...end, attempts: all, settledAt: clock.now() });
+    if (waiting.partial) await deps.uploads.abort([waiting]);
   }
 
   return {
     start,
     /** Ends an entry without an attempt. */
-    fail(waiting: WaitingEntry, code: FailureCode, message: string = FAILURES[code].meaning): void {
-      settle(waiting, { state: 'failed', code, message }, waiting.attempts);
+    async fail(waiting: WaitingEntry, code: FailureCode, message: string = FAILURES[code].meaning): Promise<void> {
+      await settle(waiting, { state: 'failed', code, message }, waiting.attempts);
     },
     /** Ends an entry of a host that was given up. */
-    failDown(waiting: WaitingEntry, host: Host): void {
-      if (host.down) settle(waiting, failureOf(hostDown(host.down)), waiting.attempts);
+    async failDown(waiting: WaitingEntry, host: Host): Promise<void> {
+      if (host.down) await settle(waiting, failureOf(hostDown(host.down)), waiting.attempts);
     },
     /** Aborts all attempts; their entries go back into the backlog. Resolves when none is under way. */
     async abortAll(reason: string): Promise<void> {
-      for (const { abort } of underway.values()) abort.abort(new Error(reason));
-      await Promise.all([...underway.values()].map(({ end }) => end));
+      for (const { abort } of underway) abort.abort(new Error(reason));
+      await Promise.all([...underway].map(({ end }) => end));
     },
     /** Outcomes that no checkpoint has written yet. */
     settled,

@@ -40,7 +40,9 @@ export function createBacklog(deps: {
   const fresh = deps.open({ from: shard.cursor, to: shard.to }, CURSOR_BLOCK_BYTES);
   /** Entries that were taken and neither settled nor put back. */
   const taken = new Set<WaitingEntry>();
-  const sizes = new WeakMap<WaitingEntry, number>();
+  const sizes = new WeakMap<WaitingEntry['entry'], number>();
+  /** As they were counted when they came in. */
+  const counted = new WeakMap<WaitingEntry, number>();
   /** The host that the cursor is in the middle of, perhaps. */
   let cursorHost: string | undefined;
   let waiting = 0;
@@ -80,8 +82,10 @@ export function createBacklog(deps: {
   /** Takes an entry in, again or from an earlier turn. */
   function putBack(entry: WaitingEntry): void {
     taken.delete(entry);
-    const size = sizes.get(entry) ?? JSON.stringify(entry.entry).length;
-    sizes.set(entry, size);
+    const own = sizes.get(entry.entry) ?? JSON.stringify(entry.entry).length;
+    sizes.set(entry.entry, own);
+    const size = own + (entry.partial ? JSON.stringify(entry.partial).length : 0);
+    counted.set(entry, size);
     waiting += 1;
     waitingBytes += size;
     if (entry.abroad === true && !takesAbroad) {
@@ -96,7 +100,7 @@ export function createBacklog(deps: {
 
   function removed(entry: WaitingEntry): WaitingEntry {
     waiting -= 1;
-    waitingBytes -= sizes.get(entry) ?? 0;
+    waitingBytes -= counted.get(entry) ?? 0;
     taken.add(entry);
     return entry;
   }
@@ -148,7 +152,7 @@ export function createBacklog(deps: {
   /** An entry's first start. */
   function startOf({ entry, from, to }: { entry: WaitingEntry['entry']; from: number; to: number }): WaitingEntry {
     const start: WaitingEntry = { entry, attempts: 0, hostFaults: 0, dueAt: 0 };
-    sizes.set(start, to - from);
+    sizes.set(entry, to - from);
     taken.add(start);
     return start;
   }
@@ -185,7 +189,12 @@ export function createBacklog(deps: {
     }
     const needed = new Set([...entries.map(({ entry }) => hostOf(entry.url)), ...aside.map(({ host }) => host)]);
     if (cursorHost !== undefined && fresh.offset < shard.to) needed.add(cursorHost);
-    return { cursor: fresh.offset, list: { entries, aside, hosts: hosts.snapshot(needed, entries.length > 0) } };
+    // Copies: what becomes of an entry later is not of this moment.
+    const copies = entries.map((entry) => ({ ...entry }));
+    return {
+      cursor: fresh.offset,
+      list: { entries: copies, aside, hosts: hosts.snapshot(needed, entries.length > 0) },
+    };
   }
 
   return {

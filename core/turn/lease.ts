@@ -49,7 +49,7 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
       return { visibleIn: shard.leaseUntil - now + LEASE_RETRY_MS };
     }
     if (batch.state === 'cancelling') {
-      await endCancelled(service, shard);
+      await endCancelled(service, batch, shard);
       await closeBatch(service, batchId);
       return 'acknowledge';
     }

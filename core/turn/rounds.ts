@@ -17,7 +17,7 @@ export function createRounds(deps: {
   settled: Outcome[];
   snapshot: () => Snapshot;
   /** Called after each checkpoint that landed. */
-  landed: () => Promise<unknown>;
+  landed: (snapshot: Snapshot) => Promise<unknown>;
   /** Called when a checkpoint is over, landed or not. */
   ended: () => void;
 }) {
@@ -43,7 +43,7 @@ export function createRounds(deps: {
     if (!(await checkpoints.write(snapshot))) return;
     // What settled in the meantime is behind these, and left to the next checkpoint.
     settled.splice(0, snapshot.outcomes.length);
-    await deps.landed();
+    await deps.landed(snapshot);
     await look();
   }
 

@@ -5,6 +5,7 @@ import type { Download } from '../download/downloader.ts';
 import { MAX_TICKET_RECEIVES, MAX_TICKET_WAIT_MS, TICKET_VISIBILITY_MS } from '../model/limits.ts';
 import type { Delivery } from '../ports/tickets.ts';
 import { createCheckpointer } from './checkpoint.ts';
+import { createKeptUploads } from './kept-uploads.ts';
 import { acquire } from './lease.ts';
 import { work } from './work.ts';
 
@@ -44,15 +45,21 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
   if ('visibleIn' in acquired) return keep(acquired.visibleIn);
 
   const checkpoints = createCheckpointer(deps, acquired.shard);
+  const uploads = createKeptUploads(deps.files, acquired.batch.options.prefix);
   const watching = new AbortController();
   const watch = checkpoints.watch(watching.signal);
   try {
-    const end = await work(deps, acquired, checkpoints, bounds, () => hide(TICKET_VISIBILITY_MS));
+    const end = await work(deps, acquired, checkpoints, uploads, bounds, () => hide(TICKET_VISIBILITY_MS));
     const wait = end.wakeAt - clock.now();
     const ticketed = end.ticketed && wait <= MAX_TICKET_WAIT_MS && delivery.receiveCount < MAX_TICKET_RECEIVES;
+    const { list } = end.snapshot;
+    if (end.cancelled) await uploads.abort(list.entries);
     const released = await checkpoints.write(end.snapshot, { ...end, ticketed });
     // Without its lease a turn writes nothing more; the ticket comes back to see what became of the shard.
-    if (!released) return 'keep';
+    if (!released) {
+      await uploads.abandon(list);
+      return 'keep';
+    }
     if (end.finished || end.cancelled || end.abroad) {
       await closeBatch(deps, acquired.batch.id);
       return 'acknowledge';

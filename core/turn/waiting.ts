@@ -1,5 +1,6 @@
 import type { Entry } from '../model/entry.ts';
 import type { FailureCode } from '../model/failure.ts';
+import type { PartialFile } from '../model/partial-file.ts';
 
 /** A started entry without an outcome: to be tried again, or under way at a checkpoint. */
 export interface WaitingEntry {
@@ -8,6 +9,10 @@ export interface WaitingEntry {
   attempts: number;
   /** Attempts that ended by a fault of the host. */
   hostFaults: number;
+  /** Attempts that ended too, but got further than any before, and are not charged. */
+  advances?: number | undefined;
+  /** What is in the store already. */
+  partial?: PartialFile | undefined;
   /** Not before this time; its host may have it wait longer. */
   dueAt: number;
   /** Workers that died while they had nothing but this entry. */

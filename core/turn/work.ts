@@ -18,6 +18,7 @@ import { createBacklog } from './backlog.ts';
 import { createBell } from './bell.ts';
 import type { Checkpointer, Release, Snapshot } from './checkpoint.ts';
 import { createHosts } from './hosts.ts';
+import type { KeptUploads } from './kept-uploads.ts';
 import type { Lease } from './lease.ts';
 import { createRedirectTarget } from './redirect-target.ts';
 import { createRounds } from './rounds.ts';
@@ -37,6 +38,7 @@ export async function work(
   deps: TurnDeps,
   { batch, shard, crashed, allowance }: Lease,
   checkpoints: Checkpointer,
+  uploads: KeptUploads,
   bounds: TurnBounds,
   /** Called after each checkpoint that landed: keeps the ticket hidden. */
   renewed: () => Promise<unknown>,
@@ -53,6 +55,7 @@ export async function work(
   };
   const readJson = async <T>(key: string) => JSON.parse(String(await get(key))) as T;
   const list = shard.waiting === undefined ? emptyWaitingList() : await readJson<WaitingList>(shard.waiting);
+  uploads.name(list);
   const headers = batch.hasSecrets ? await readJson<Record<string, string>>(secretsKey(batch.id)) : {};
 
   const connectionsPerHost = allowance ?? shard.connectionsPerHost;
@@ -81,6 +84,7 @@ export async function work(
     headers,
     hosts,
     backlog,
+    uploads,
     redirectTarget: createRedirectTarget({ state: { get }, batch, shard, hosts, allowance }),
     isFenced: checkpoints.isFenced,
     ended: bell.ring,
@@ -92,7 +96,10 @@ export async function work(
     batch,
     settled: attempts.settled,
     snapshot,
-    landed: renewed,
+    landed: async ({ list }) => {
+      uploads.name(list);
+      await renewed();
+    },
     ended: bell.ring,
   });
 
@@ -130,9 +137,9 @@ export async function work(
       });
       if (!waiting) return;
       const host = hosts.get(hostOf(waiting.entry.url), connectionsPerHost);
-      if (doom !== undefined) attempts.fail(waiting, doom);
-      else if (host.down) attempts.failDown(waiting, host);
-      else if ((waiting.kills ?? 0) >= MAX_KILLS) attempts.fail(waiting, 'CRASHED');
+      if (doom !== undefined) await attempts.fail(waiting, doom);
+      else if (host.down) await attempts.failDown(waiting, host);
+      else if ((waiting.kills ?? 0) >= MAX_KILLS) await attempts.fail(waiting, 'CRASHED');
       else {
         if (careful) await announceAlone(waiting);
         // The calls since the last look took time: a worker that may have been replaced starts nothing.
@@ -180,6 +187,7 @@ export async function work(
     checkpoints.lost.removeEventListener('abort', stopped);
     await attempts.abortAll('The turn ends.');
     await rounds.idle();
+    if (checkpoints.isFenced()) await uploads.abandon(backlog.snapshot().list);
   }
 
   await rounds.look();

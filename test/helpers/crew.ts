@@ -91,10 +91,11 @@ export function createCrew({ limits, seed = 1, wrap, ...options }: CrewOptions =
   const whole: Parts = { ledger, tickets, state, files, announce, resolve: options.resolve ?? everyNameIsLocal };
   const parts = wrap?.(whole) ?? whole;
 
-  const serviceOf = ({ ledger, tickets, state, announce }: Parts): Service => ({
+  const serviceOf = ({ ledger, tickets, state, files, announce }: Parts): Service => ({
     ledger,
     tickets,
     state,
+    files,
     announce,
     clock,
     random: createRandom(seed),

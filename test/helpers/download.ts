@@ -24,6 +24,9 @@ export interface DownloadRigOptions {
   allowedNetworks?: string[];
   resolve?: Resolver;
   store?: MemoryStoreOptions;
+  leastPartBytes?: number;
+  /** A store that is there already. */
+  files?: MemoryStore;
 }
 
 /** Names that exist: any at all, at 127.0.0.1. */
@@ -31,7 +34,7 @@ export const everyNameIsLocal: Resolver = () => Promise.resolve([{ address: '127
 
 /** Sets a downloader up with a driven clock and a store in memory; closed after the running test. */
 export function createDownloadRig(options: DownloadRigOptions = {}): DownloadRig {
-  const store = createMemoryStore(options.store);
+  const store = options.files ?? createMemoryStore(options.store);
   const clock = createManualClock();
   const budget = createByteBudget(options.budgetBytes ?? 32 * MIB);
   const downloader = createDownloader({
@@ -40,6 +43,7 @@ export function createDownloadRig(options: DownloadRigOptions = {}): DownloadRig
     budget,
     resolve: options.resolve ?? everyNameIsLocal,
     allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8']),
+    ...(options.leastPartBytes !== undefined && { leastPartBytes: options.leastPartBytes }),
   });
   onTestFinished(() => downloader.close());
   return { ...downloader, store, clock, budget };

@@ -161,6 +161,7 @@ describe('what the functions may do', () => {
   const WRITE = ['dynamodb:PutItem Ledger', 'sqs:SendMessage Tickets'];
   const CLOSE = [
     'dynamodb:DeleteItem Ledger',
+    's3:AbortMultipartUpload Files/*',
     's3:AbortMultipartUpload State/batches/*',
     's3:DeleteObject State/secrets/*',
     's3:PutObject State/batches/*',
@@ -182,7 +183,6 @@ describe('what the functions may do', () => {
         ...CLOSE,
         's3:GetObject State/secrets/*',
         's3:DeleteObject State/batches/*/waiting/*',
-        's3:AbortMultipartUpload Files/*',
         's3:GetObject Files/*',
         's3:PutObject Files/*',
         's3:ListBucket Files if s3:prefix *',

@@ -39,6 +39,7 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
       ledger: servers.ledger(actor),
       tickets: servers.tickets(actor),
       state: servers.store(actor, servers.state),
+      files: servers.store(actor, servers.files),
       clock: { now: () => scheduler.now, sleep: (ms, signal) => scheduler.sleep(actor, ms, signal) },
       random: scheduler.random,
       limits: {

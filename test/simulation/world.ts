@@ -106,6 +106,7 @@ class World {
       ledger: servers.ledger(actor),
       tickets: servers.tickets(actor),
       state: servers.store(actor, servers.state),
+      files: servers.store(actor, servers.files),
       clock: { now: () => scheduler.now, sleep: (ms, signal) => scheduler.sleep(actor, ms, signal) },
       random: scheduler.random,
       limits: this.limits,

@@ -5,6 +5,7 @@ import type { FileDocument, StatusDocument } from '../../../http/status-document
 import { S3_INTERNAL_ERROR, SLOW_DOWN, THROTTLED, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
 import { cutOff, file, inTurn } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
+import { serve } from '../../helpers/versions.ts';
 import { fileBody, startFileOrigin } from '../local/file-origin.ts';
 import { createChance } from './chance.ts';
 import { startFleet, type Fleet } from './fleet.ts';
@@ -25,7 +26,8 @@ async function startSources(count: number): Promise<Sources> {
 async function startLargeSources(count: number): Promise<Sources> {
   const bodies = Array.from({ length: count }, (_, n) => Buffer.alloc(9_000_000 + n, `large ${n}\n`));
   const answers = bodies.map((body, n): [string, Answer] => {
-    const broken = inTurn(cutOff(body.subarray(0, 8_900_000), body.length), file(body));
+    const large = { body, etag: `"${n}"` };
+    const broken = inTurn(cutOff(body.subarray(0, 8_900_000), body.length), serve(large, 8_900_000), serve(large));
     return [`/${n}.iso`, n % 2 === 0 ? file(body) : broken];
   });
   const origin = await startOrigin(Object.fromEntries(answers));
@@ -64,7 +66,9 @@ async function expectAllStored(fleet: Fleet, batchId: string, sources: Sources):
   for (const { url, key, state, bytes, sha256 } of files) {
     const body = sources.get(url) ?? Buffer.alloc(0);
     const digest = createHash('sha256').update(body).digest('hex');
-    expect({ state, bytes, sha256 }, url).toEqual({ state: 'done', bytes: body.length, sha256: digest });
+    expect({ state, bytes }, url).toEqual({ state: 'done', bytes: body.length });
+    // Of what two workers fetched together neither has seen every byte.
+    if (sha256 !== undefined || !url.endsWith('.iso')) expect(sha256, url).toBe(digest);
     expect(stored.get(`files/${batchId}/${key}`), url).toBe(digest);
   }
 }

@@ -114,6 +114,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       ledger: life.wrap(ledger),
       tickets: life.wrap(tickets),
       state: life.wrap(state),
+      files: life.wrap(files),
       clock: life.wrap<Service['clock']>(clock),
       random: () => chance(`random ${++draws}`),
       limits,

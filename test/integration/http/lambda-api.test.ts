@@ -26,6 +26,7 @@ async function startFunctions(): Promise<ApiHost> {
     ledger,
     tickets,
     state,
+    files,
     clock: systemClock,
     random: Math.random,
     limits: {

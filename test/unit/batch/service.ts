@@ -6,6 +6,7 @@ import { createSqliteTickets } from '../../../adapters/sqlite/tickets.ts';
 import type { DeploymentLimits, Service, Summary } from '../../../core/batch/service.ts';
 import { submitBatch, type Submission } from '../../../core/batch/submit.ts';
 import type { ListItem } from '../../../core/plan/text-list.ts';
+import type { ObjectStore } from '../../../core/ports/object-store.ts';
 import type { Ticket } from '../../../core/ports/tickets.ts';
 import { createManualClock, type ManualClock } from '../../helpers/manual-clock.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
@@ -19,6 +20,7 @@ export const LIMITS: DeploymentLimits = {
 };
 
 export interface TestService extends Service {
+  files: ObjectStore;
   clock: ManualClock;
   announced: Summary[];
   warned: { message: string; details: Record<string, unknown> }[];
@@ -40,6 +42,7 @@ export async function createService(limits: Partial<DeploymentLimits> = {}): Pro
     ledger,
     tickets,
     state: createFileStore({ root: `${folder}/state`, tempRoot: `${folder}/temp`, metadataRoot: `${folder}/headers` }),
+    files: createFileStore({ root: `${folder}/files`, tempRoot: `${folder}/parts`, metadataRoot: `${folder}/sides` }),
     clock,
     random: randomFrom(1),
     limits: { ...LIMITS, ...limits },
@@ -149,6 +152,7 @@ export function dyingAt(service: Service, at: number, when: 'before' | 'after'):
       ledger: wrap('ledger', service.ledger),
       tickets: wrap('tickets', service.tickets),
       state: wrap('state', service.state),
+      files: wrap('files', service.files),
       announce: (summary) => call('announce', () => service.announce(summary)),
     },
     calls,

@@ -1,0 +1,58 @@
+import type { PartialFile } from '../model/partial-file.ts';
+import { bytesOf } from '../model/partial-file.ts';
+import { declaredLength } from './body.ts';
+import type { Answer } from './exchange.ts';
+
+/** Longer validators are nonsense; the waiting list has to hold them. */
+const MAX_ETAG_LENGTH = 256;
+
+/** What a later attempt must know of a response to go on with its body; `undefined` if nobody can. */
+export type Version = Pick<PartialFile, 'etag' | 'source' | 'length' | 'contentEncoding'>;
+
+/**
+ * The version of a file that a whole response is of, if its source can be asked for the rest of it later. Only a strong
+ * ETag tells versions apart (RFC 9110, section 8.8.1). Last-Modified does not: it counts in seconds, so that two versions
+ * of one second share it, and is strong only for who trusts the source's clock (section 8.8.2.2).
+ */
+export function versionOf({ response, status, url }: Answer): Version | undefined {
+  const { etag, 'accept-ranges': acceptRanges } = response.headers;
+  // 203: a proxy has changed the body on the way, and need not change it in the same way again.
+  if (status !== 200 || !isStrong(etag) || acceptRanges?.trim().toLowerCase() === 'none') return undefined;
+  const contentEncoding = response.headers['content-encoding'];
+  return { etag, source: url.origin + url.pathname, length: declaredLength(response), contentEncoding };
+}
+
+/** The headers that ask for what follows a file's beginning, or for the whole of another version (RFC 9110, section 13.1.5). */
+export function continuingHeaders(partial: PartialFile): Record<string, string> {
+  return { Range: `bytes=${bytesOf(partial)}-`, 'If-Range': partial.etag };
+}
+
+/**
+ * The whole file's length, if a 206 continues just where the file's beginning ends, to the end of the same version;
+ * `undefined` if anything about it says otherwise (RFC 9110, sections 14.4 and 15.3.7).
+ */
+export function continuedLength({ response, status, url }: Answer, partial: PartialFile): number | undefined {
+  const { headers } = response;
+  if (status !== 206 || headers.etag !== partial.etag || url.origin + url.pathname !== partial.source) return undefined;
+  // A 206 to If-Range need not repeat what its 200 said; what it does say must be the same.
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== partial.contentEncoding) return undefined;
+  if (/^\s*multipart\/byteranges/i.test(headers['content-type'] ?? '')) return undefined;
+
+  const range = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(headers['content-range']?.trim() ?? '');
+  const [first, last, total] = (range ?? []).slice(1).map(Number);
+  if (first === undefined || last === undefined || total === undefined) return undefined;
+  const rest = declaredLength(response);
+  const fits =
+    first === bytesOf(partial) &&
+    last === total - 1 &&
+    first <= last &&
+    (partial.length === undefined || total === partial.length) &&
+    (rest === undefined || rest === total - first);
+  return fits && Number.isSafeInteger(total) ? total : undefined;
+}
+
+/** `"…"`, not empty; weak ones begin with `W/`. */
+function isStrong(etag: string | undefined): etag is string {
+  return etag !== undefined && etag.length <= MAX_ETAG_LENGTH && /^"[\x21\x23-\x7e]+"$/.test(etag);
+}
