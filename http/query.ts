@@ -12,12 +12,13 @@ export function readQuery(url: string): Record<string, string> {
 }
 
 const TEXT_OPTIONS = ['name', 'prefix', 'keyTemplate', 'ifExists', 'userAgent'];
+const LIST_OPTIONS = ['contentTypes'];
 const GROUPS = ['timeouts', 'lowSpeed'] as const;
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
  * The name and options of a submission from its query: every option goes by its own name, those in groups as
- * `timeouts.idleMs`. Says nothing about whether the options exist or fit.
+ * `timeouts.idleMs`, lists with commas. Says nothing about whether the options exist or fit.
  */
 export function readOptionsQuery(url: string): Record<string, unknown> {
   const parameters = readQuery(url);
@@ -29,6 +30,10 @@ export function readOptionsQuery(url: string): Record<string, unknown> {
   const groups = { timeouts: [] as [string, unknown][], lowSpeed: [] as [string, unknown][] };
   for (const [key, text] of Object.entries(parameters)) {
     const group = GROUPS.find((group) => key.startsWith(`${group}.`));
+    if (LIST_OPTIONS.includes(key)) {
+      options.push([key, text.split(',').map((item) => item.trim())]);
+      continue;
+    }
     const value = !TEXT_OPTIONS.includes(key) && JSON_NUMBER.test(text) ? Number(text) : text;
     if (group) groups[group].push([key.slice(group.length + 1), value]);
     else options.push([key, value]);

@@ -4,7 +4,7 @@ import type { UserOptions } from '../core/batch/options.ts';
 import { WAIT_CONDITIONS } from '../core/batch/wait.ts';
 import { FAILURES, type FailureCode } from '../core/model/failure.ts';
 import { MAX_NAME_LENGTH, MAX_WAIT_MS } from '../core/model/limits.ts';
-import { OPTION_RANGES } from '../core/model/options.ts';
+import { CONTENT_TYPE_PATTERN, MAX_CONTENT_TYPES, OPTION_RANGES } from '../core/model/options.ts';
 import { redactUrl } from '../core/model/redact.ts';
 import { invalidRequest } from './problem.ts';
 import type { FieldError } from './problem.ts';
@@ -24,7 +24,12 @@ export const optionsSchema = z.strictObject({
   connectionsPerHost: whole(OPTION_RANGES.connectionsPerHost),
   requestsPerSecondPerHost: real(OPTION_RANGES.requestsPerSecondPerHost),
   deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds),
-  ifExists: z.enum(['skip', 'overwrite']).exactOptional(),
+  ifExists: z.enum(['skip', 'overwrite', 'refresh']).exactOptional(),
+  contentTypes: z
+    .array(z.string().regex(CONTENT_TYPE_PATTERN, 'a media type is wanted, as image/png or image/*'))
+    .min(1)
+    .max(MAX_CONTENT_TYPES)
+    .exactOptional(),
   maxBytes: whole(OPTION_RANGES.maxBytes),
   maxTotalBytes: whole(OPTION_RANGES.maxTotalBytes),
   maxAttempts: whole(OPTION_RANGES.maxAttempts),

@@ -1,13 +1,14 @@
 import { DownloadError } from '../model/failure.ts';
 import { bytesOf, type PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
-import { ObjectStoreError, type ObjectStore } from '../ports/object-store.ts';
+import { ObjectStoreError, type ObjectInfo, type ObjectStore } from '../ports/object-store.ts';
 import type { Network } from './address-guard.ts';
 import { beginAttempt, type Attempt } from './attempt.ts';
 import { createBodyCheck, type Digests } from './body-check.ts';
 import { declaredLength, isFramed, readBody } from './body.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { createConnections } from './connections.ts';
+import { isWantedType } from './content-type.ts';
 import { versionOf } from './continuation.ts';
 import type { Download, Job, Stored } from './downloader.ts';
 import type { Answer } from './exchange.ts';
@@ -15,9 +16,10 @@ import { createHostAddresses, type Resolver } from './host-addresses.ts';
 import { createKeptDigests } from './kept-digests.ts';
 import { isOwn, METADATA, objectHeaders } from './object-headers.ts';
 import { createObjectWriter, MAX_PARTS, partBytesFor, SINGLE_PUT_BYTES, type BegunUpload } from './object-writer.ts';
+import { conditionsFor, holds, resourceOf } from './refresh.ts';
 import { openSource } from './source.ts';
 import { createTimeLimits } from './time-limits.ts';
-import { toDownloadError } from './translate.ts';
+import { failure, toDownloadError } from './translate.ts';
 
 export interface DownloaderDeps {
   /** Where the files go. */
@@ -51,41 +53,49 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     job.signal.throwIfAborted();
     using attempt = beginAttempt(job.signal, limitTime());
     try {
-      return (await findExisting(job, attempt)) ?? (await fetchAndStore(job, attempt));
+      const existing = await findExisting(job, attempt);
+      if (existing && job.options.ifExists === 'skip') return { state: 'skipped', bytes: existing.bytes };
+      return await fetchAndStore(job, attempt, existing);
     } catch (error) {
       attempt.fail(toDownloadError(error)); // unless the attempt had ended before, and the error only follows from that
       throw attempt.signal.reason;
     }
   }
 
-  async function findExisting(job: Job, { signal }: Attempt): Promise<Stored | undefined> {
+  /** An object that stands at the entry's key and is not its own, where that makes a difference. */
+  async function findExisting(job: Job, { signal }: Attempt): Promise<ObjectInfo | undefined> {
     const { ownPrefix, ifExists } = job.options;
     if (ownPrefix || ifExists === 'overwrite') return undefined;
     const existing = await inStore(files.head(keyOf(job), { signal }));
-    if (existing === undefined || isOwn(existing, ownerOf(job))) return undefined;
-    return { state: 'skipped', bytes: existing.bytes };
+    return existing && !isOwn(existing, ownerOf(job)) ? existing : undefined;
   }
 
-  async function fetchAndStore(job: Job, attempt: Attempt): Promise<Stored> {
+  async function fetchAndStore(job: Job, attempt: Attempt, existing?: ObjectInfo): Promise<Stored> {
     const { entry, options, enterHost } = job;
     let partial = job.partial;
     if (partial && !canGoOn(job, partial)) {
       await giveUp(job, partial);
       partial = undefined;
     }
+    // A source that has begun to send another version has said that there is one.
+    const conditions = existing && !partial ? conditionsFor(existing, entry, options) : undefined;
     /** Where the attempt has its slot, once it was redirected. */
     let heldHost: string | undefined;
     for (;;) {
       const headers = [job.headers, entry.headers ?? {}];
-      const request = { url: entry.url, headers, options, enterHost, heldHost, partial };
+      const request = { url: entry.url, headers, options, enterHost, heldHost, partial, conditions };
       const { answer, continues } = await openSource({ addressesOf, connections, clock }, request, attempt);
       attempt.unlimited();
+      if (existing && answer.status === 304) {
+        const { bytes, contentType } = existing;
+        return { state: 'skipped', bytes, contentType, httpStatus: 304 };
+      }
       if (!continues || !partial) {
         if (partial) await giveUp(job, partial);
-        return store(job, answer, attempt);
+        return await store(job, answer, attempt, { existing });
       }
       try {
-        return await store(job, answer, attempt, { ...partial, length: continues.length });
+        return await store(job, answer, attempt, { existing, begun: { ...partial, length: continues.length } });
       } catch (error) {
         if (!isUploadLost(error) || attempt.signal.aborted) throw error;
         // Another worker had the upload too, and completed or aborted it: that is no failure of this attempt.
@@ -111,9 +121,16 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   }
 
   /** Writes the body while it comes; the object becomes visible only after every check has passed. */
-  async function store(job: Job, answer: Answer, attempt: Attempt, begun?: PartialFile): Promise<Stored> {
+  async function store(
+    job: Job,
+    answer: Answer,
+    attempt: Attempt,
+    { begun, existing }: { begun?: PartialFile | undefined; existing?: ObjectInfo | undefined },
+  ): Promise<Stored> {
     const { entry, options } = job;
     const { response, status } = answer;
+    const wanted = begun !== undefined || isWantedType(response.headers['content-type'], options.contentTypes);
+    if (!wanted) throw failure('UNWANTED_TYPE', status);
     const length = begun ? begun.length : declaredLength(response);
     const limitBytes = length ?? entry.size ?? options.maxBytes;
     const partBytes = begun?.partBytes ?? Math.min(partBytesFor(limitBytes, leastPartBytes), budget.maxBytes);
@@ -121,7 +138,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     const check = createBodyCheck(entry, Math.min(options.maxBytes, partBytes * MAX_PARTS), status, from);
     if (length !== undefined) check.declared(length);
 
-    const headers = objectHeaders(ownerOf(job), entry.url, response.headers);
+    const headers = objectHeaders(ownerOf(job), entry.url, resourceOf(answer.url), response.headers);
     const contentType = begun ? begun.contentType : headers.contentType;
     const version = job.keep && (begun ?? versionOf(answer));
     /** The upload that `keep` was told of. */
@@ -160,8 +177,14 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
         }
       }
       const { bytes, sha256 } = check.end();
-      await inStore(writer.finish(sha256 === undefined ? {} : { [METADATA.sha256]: sha256 }));
-      if (told !== undefined) keptDigests.forget(told);
+      const same = existing !== undefined && holds(existing, sha256, headers.contentEncoding);
+      if (same) await writer.abort();
+      else await inStore(writer.finish(sha256 === undefined ? {} : { [METADATA.sha256]: sha256 }));
+      if (told !== undefined) {
+        keptDigests.forget(told);
+        job.keep?.(undefined);
+      }
+      if (same) return { state: 'skipped', bytes, sha256, contentType, httpStatus: status };
       const whole = { state: 'done', bytes, sha256, contentType, httpStatus: status } as const;
       return length !== undefined || isFramed(response) ? whole : { ...whole, lengthVerified: false };
     } catch (error) {

@@ -6,6 +6,7 @@ export const METADATA = {
   batch: 'downburst-batch',
   index: 'downburst-index',
   source: 'downburst-source',
+  resource: 'downburst-resource',
   etag: 'downburst-etag',
   lastModified: 'downburst-last-modified',
   sha256: 'downburst-sha256',
@@ -21,14 +22,20 @@ export interface Origin {
   index: number;
 }
 
-/** What is kept beside a file: what its source said of it, and where it comes from. `url`'s query may be a secret. */
-export function objectHeaders({ batchId, index }: Origin, url: string, headers: IncomingHttpHeaders): ObjectHeaders {
+/** What is kept beside a file: what its source said of it, and where it comes from; `resource` is the one that answered in the end. `url`'s query may be a secret. */
+export function objectHeaders(
+  { batchId, index }: Origin,
+  url: string,
+  resource: string,
+  headers: IncomingHttpHeaders,
+): ObjectHeaders {
   const { origin, pathname } = new URL(url);
   const encoding = printable(headers['content-encoding']);
   const metadata: Record<string, string | undefined> = {
     [METADATA.batch]: batchId,
     [METADATA.index]: String(index),
     [METADATA.source]: (origin + pathname).slice(0, MAX_SOURCE_BYTES), // ASCII: the URL parser escapes the rest
+    [METADATA.resource]: resource,
     [METADATA.etag]: printable(headers.etag),
     [METADATA.lastModified]: printable(headers['last-modified']),
   };

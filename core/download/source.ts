@@ -10,6 +10,7 @@ import { continuedLength, continuingHeaders } from './continuation.ts';
 import { exchange, type Answer } from './exchange.ts';
 import type { HostAddresses } from './host-addresses.ts';
 import { REDIRECTS, redirectTarget, whyNotRequestable } from './redirect.ts';
+import { resourceOf, type Conditions } from './refresh.ts';
 import { statusFailure } from './status.ts';
 import { failure } from './translate.ts';
 
@@ -33,11 +34,13 @@ export interface SourceRequest {
   heldHost?: string | undefined;
   /** What is there of the file already: only the rest is asked for, if the source still has the same version. */
   partial?: PartialFile | undefined;
+  /** Ask with these the resource that they are of: it then may answer 304. */
+  conditions?: Conditions | undefined;
   /** Awaited before the first request to another origin. */
   enterHost: (host: string) => Promise<void>;
 }
 
-/** A response whose body is the file; or, of a file of `length` bytes, what follows the beginning that is there. */
+/** A response whose body is the file; a 304, if conditions were sent; or, of a file of `length` bytes, what follows the beginning that is there. */
 export interface Opened {
   answer: Answer;
   continues?: { length: number } | undefined;
@@ -58,6 +61,10 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     const answer = await ask(url, userHeaders);
     const { status } = answer;
     if (SUCCESSES.has(status)) return { answer };
+    if (status === 304 && isConditional(url)) {
+      await discard(answer, attempt);
+      return { answer };
+    }
     const length = partial && continuedLength(answer, partial);
     if (length !== undefined) return { answer, continues: { length } };
     const { location, 'retry-after': retryAfter } = answer.response.headers;
@@ -78,6 +85,10 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     url = next;
   }
 
+  function isConditional(url: URL): boolean {
+    return request.conditions?.resource === resourceOf(url);
+  }
+
   async function enterHost(host: string): Promise<void> {
     try {
       await request.enterHost(host);
@@ -96,6 +107,7 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
       ...userHeaders,
       'Accept-Encoding': 'identity',
       ...(partial && continuingHeaders(partial)),
+      ...(isConditional(url) && request.conditions?.headers),
     };
     return exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
   }

@@ -33,6 +33,7 @@ export const FAILURES = {
   REDIRECT_LOOP: { verdict: 'final', meaning: 'the redirects lead back to where they came from' },
   TOO_MANY_REDIRECTS: { verdict: 'final', meaning: 'there were more redirects than allowed' },
   INSECURE_REDIRECT: { verdict: 'final', meaning: 'a redirect leads from https to http' },
+  UNWANTED_TYPE: { verdict: 'final', meaning: 'the file has none of the wanted types' },
   TRUNCATED: { verdict: 'retry', meaning: 'the body ended before it was whole' },
   IDLE_TIMEOUT: { verdict: 'retry', meaning: 'no byte came for too long' },
   TOO_SLOW: { verdict: 'retry', meaning: 'the body came slower than the lowest speed' },

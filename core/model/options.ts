@@ -11,8 +11,13 @@ export interface BatchOptions {
   requestsPerSecondPerHost?: number | undefined;
   /** Seconds from submission until what is left fails as `DEADLINE`. */
   deadlineSeconds: number;
-  /** What becomes of an entry whose key is taken by an object that is not the entry's own. */
-  ifExists: 'skip' | 'overwrite';
+  /**
+   * What becomes of an entry whose key is taken by an object that is not the entry's own; `refresh` replaces it if the
+   * source has another version.
+   */
+  ifExists: 'skip' | 'overwrite' | 'refresh';
+  /** Media types that are stored, as `image/png` or `image/*`; all if left out. */
+  contentTypes?: readonly string[] | undefined;
   /** Bytes of the largest file that is stored. */
   maxBytes: number;
   /** Bytes of all files together; a batch that has stored more is paused. */
@@ -33,6 +38,11 @@ export interface Timeouts {
   /** Between two reads of the body. */
   idleMs: number;
 }
+
+/** Patterns of `contentTypes`; more would be a list of files, not of kinds. */
+export const MAX_CONTENT_TYPES = 32;
+/** Such a pattern: names of at most 127 characters (RFC 6838, section 4.2). */
+export const CONTENT_TYPE_PATTERN = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/(\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})$/i;
 
 const GIB = 1024 ** 3;
 const DAY_SECONDS = 24 * 60 * 60;

@@ -75,7 +75,6 @@ export function createAttempts(deps: {
         },
       });
       if (at.slot && stored.httpStatus !== undefined) hosts.succeeded(at.slot);
-      waiting.partial = undefined;
       await settle(waiting, outcomeOf(stored));
     } catch (error) {
       if (signal.aborted) putBack(waiting, clock.now());

@@ -65,7 +65,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       it('takes a text list, its options in the query', async () => {
         const origin = await startFileOrigin();
         const query =
-          'name=a+list&connectionsPerHost=4&timeouts.idleMs=5000&lowSpeed.seconds=9&prefix=it/&userAgent=42';
+          'name=a+list&connectionsPerHost=4&timeouts.idleMs=5000&lowSpeed.seconds=9&prefix=it/&userAgent=42&contentTypes=image/*,+a/b';
         const answer = await fetch(`${url}/batches?${query}`, {
           method: 'POST',
           headers: { 'content-type': 'Text/Plain; charset="UTF-8"' },
@@ -82,6 +82,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
             timeouts: { connectMs: 10_000, idleMs: 5000 },
             lowSpeed: { bytesPerSecond: 1024, seconds: 9 },
             userAgent: '42',
+            contentTypes: ['image/*', 'a/b'],
           },
         });
       });
@@ -176,6 +177,10 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         ['too small a number', { urls: good, options: { maxAttempts: 0 } }, 'options.maxAttempts'],
         ['too large a number', { urls: good, options: { timeouts: { idleMs: 1e9 } } }, 'options.timeouts.idleMs'],
         ['an unknown choice', { urls: good, options: { ifExists: 'ask' } }, 'options.ifExists'],
+        ['no wanted type at all', { urls: good, options: { contentTypes: [] } }, 'options.contentTypes'],
+        ['too many types', { urls: good, options: { contentTypes: Array(33).fill('a/b') } }, 'options.contentTypes'],
+        ['what is no type', { urls: good, options: { contentTypes: ['a/b', '*/*'] } }, 'options.contentTypes.1'],
+        ['a type with parameters', { urls: good, options: { contentTypes: ['a/b;c=d'] } }, 'options.contentTypes.0'],
         ['a bad prefix', { urls: good, options: { prefix: '../' } }, 'options.prefix'],
         ['a bad key template', { urls: good, options: { keyTemplate: '{nothing}' } }, 'options.keyTemplate'],
         ['a user agent with a line break', { urls: good, options: { userAgent: 'a\r\nb: c' } }, 'options.userAgent'],
@@ -208,6 +213,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         ['a hexadecimal number', 'maxAttempts=0x3', 'maxAttempts'],
         ['a parameter twice', 'maxAttempts=3&maxAttempts=4', 'maxAttempts'],
         ['headers', 'headers.authorization=x', 'headers'],
+        ['an empty list', 'contentTypes=', 'contentTypes.0'],
         ['a bad prefix', 'prefix=../', 'prefix'],
       ])('refuses %s in the query of a text list by name', async (_, query, field) => {
         const problem = await refused(postText(url, good.join('\n'), query), 422, 'invalid-request');

@@ -15,7 +15,7 @@ describe('what is kept beside a file', () => {
           metadata = {},
           contentType,
           contentEncoding,
-        } = objectHeaders(owner, url, {
+        } = objectHeaders(owner, url, '0123456789abcdef', {
           etag,
           'last-modified': etag,
           'content-type': type,
@@ -33,13 +33,18 @@ describe('what is kept beside a file', () => {
   });
 
   test('never holds the query or the fragment of a URL', () => {
-    const { metadata } = objectHeaders(owner, 'https://source.test/a%20b?signature=secret#secret', {});
+    const { metadata } = objectHeaders(
+      owner,
+      'https://source.test/a%20b?signature=secret#secret',
+      '0123456789abcdef',
+      {},
+    );
     expect(metadata).toMatchObject({ 'downburst-source': 'https://source.test/a%20b' });
     expect(JSON.stringify(metadata)).not.toContain('secret');
   });
 
   test('tells the objects of an entry from all others', () => {
-    const { metadata } = objectHeaders(owner, 'https://source.test/', {});
+    const { metadata } = objectHeaders(owner, 'https://source.test/', '0123456789abcdef', {});
     expect(isOwn({ metadata }, owner)).toBe(true);
     expect(isOwn({ metadata }, { ...owner, index: 1 })).toBe(false);
     expect(isOwn({ metadata }, { ...owner, batchId: 'another' })).toBe(false);
