@@ -10,6 +10,7 @@ import { everyNameIsLocal } from '../../helpers/download.ts';
 import { redirect, status } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { until } from '../../helpers/until.ts';
+import { rangeStart } from '../../helpers/versions.ts';
 
 const MIB = 1024 ** 2;
 
@@ -38,8 +39,8 @@ export interface Fault {
 }
 
 const SMALL = Buffer.from('a small file, in two pieces');
-/** One whole part, and some. */
-const LARGE = Buffer.alloc(8 * MIB + 100_000, 'a large file ');
+/** Of two parts, the first of which is in the store before the last piece is sent. */
+const LARGE = Buffer.alloc(13 * MIB, 'a large file ');
 
 /** What becomes of the list, whatever single fault befalls it. Each entry has a host, and so a look-up, of its own. */
 const ENDS = [
@@ -123,10 +124,17 @@ export async function startTorture(): Promise<Torture> {
 
   const body =
     (bytes: Buffer): Answer =>
-    async ({ response, socket }) => {
-      response.writeHead(200, { 'content-length': bytes.length });
+    async (visit) => {
+      const { response, socket } = visit;
+      const start = rangeStart(visit) ?? 0;
+      const headers = { etag: '"1"', 'content-length': bytes.length - start };
+      if (start === 0) response.writeHead(200, headers);
+      else {
+        const range = `bytes ${start}-${bytes.length - 1}/${bytes.length}`;
+        response.writeHead(206, { ...headers, 'content-range': range });
+      }
       const piece = Math.ceil(bytes.length / 3);
-      for (let from = 0; from < bytes.length; from += piece) {
+      for (let from = start; from < bytes.length; from += piece) {
         const mode = strike('read of a body');
         if (mode === 'error') socket.resetAndDestroy();
         if (mode === 'lost') await crew.hold(closeOf(socket));
