@@ -9,7 +9,10 @@ export interface Job {
   options: BatchOptions;
   /** Request headers of the whole batch; the entry's own come on top. */
   headers: Readonly<Record<string, string>>;
-  /** Aborts the attempt; it then rejects with the signal's reason, with nothing under way and no upload left open but one that `keep` was told of. */
+  /**
+   * Aborts the attempt; it then rejects with the signal's reason, with nothing under way and no upload left open but one
+   * that `keep` was told of.
+   */
   signal: AbortSignal;
   /**
    * Called before the first request to another host (a redirect): gives back the slot held and waits for one of the

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Answer, Visit } from './origin.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Answer } from './origin.ts';
 
 /** One version of a file, with a strong validator. */
 export interface Version {
@@ -15,8 +16,8 @@ export function version(name: string, bytes: number): Version {
 }
 
 /** Where a request wants to begin, if it asks for a range. */
-export function rangeStart({ request }: Pick<Visit, 'request'>): number | undefined {
-  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
+export function rangeStart({ range: value }: IncomingHttpHeaders): number | undefined {
+  const range = /^bytes=(\d+)-$/.exec(value ?? '')?.[1];
   return range === undefined ? undefined : Number(range);
 }
 
@@ -26,7 +27,7 @@ export function rangeStart({ request }: Pick<Visit, 'request'>): number | undefi
  */
 export function serve({ body, etag }: Version, cut = Infinity): Answer {
   return (visit) => {
-    const start = rangeStart(visit);
+    const start = rangeStart(visit.request.headers);
     const from = start !== undefined && visit.request.headers['if-range'] === etag ? start : 0;
     if (from >= body.length) {
       visit.response.writeHead(416, { 'content-range': `bytes */${body.length}` }).end();

@@ -79,7 +79,7 @@ async function startBatch(answers: [Answer, ...Answer[]], options: object = {}) 
       const body = waiting === undefined ? undefined : await service.state.get(waiting);
       return body ? (JSON.parse(String(body)) as WaitingList).entries : [];
     },
-    starts: () => origin.requests.map(({ headers }) => rangeStart({ request: { headers } as never })),
+    starts: () => origin.requests.map(({ headers }) => rangeStart(headers)),
   };
 }
 

@@ -126,7 +126,7 @@ export async function startTorture(): Promise<Torture> {
     (bytes: Buffer): Answer =>
     async (visit) => {
       const { response, socket } = visit;
-      const start = rangeStart(visit) ?? 0;
+      const start = rangeStart(visit.request.headers) ?? 0;
       const headers = { etag: '"1"', 'content-length': bytes.length - start };
       if (start === 0) response.writeHead(200, headers);
       else {
