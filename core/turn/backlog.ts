@@ -49,14 +49,13 @@ export function createBacklog(deps: {
   let waitingBytes = 0;
   let asides = 0;
 
-  const known = new Map(list.hosts.map((host) => [host.host, host]));
-  // A host that only redirects lead to has no work here, but its faults are remembered all the same.
-  for (const host of list.hosts) if (host.guest === true) hosts.get(host.host, 1, host);
+  // A host may have no work here now; its faults are remembered all the same, for redirects and for the cursor.
+  for (const host of list.hosts) hosts.get(host.host, host.guest === true ? 1 : connectionsPerHost, host);
   for (const aside of list.aside) setAside(aside);
   for (const entry of list.entries) putBack(entry);
 
   function hostNamed(name: string): Host {
-    return hosts.get(name, connectionsPerHost, known.get(name));
+    return hosts.get(name, connectionsPerHost);
   }
 
   function workOf(name: string): HostWork {
@@ -105,6 +104,7 @@ export function createBacklog(deps: {
     return entry;
   }
 
+  const isEmpty = () => taken.size === 0 && waiting === 0 && asides === 0 && fresh.offset === shard.to;
   const full = () => waiting + asides >= MAX_WAITING || waitingBytes >= MAX_WAITING_BYTES;
 
   /**
@@ -193,7 +193,7 @@ export function createBacklog(deps: {
     const copies = entries.map((entry) => ({ ...entry }));
     return {
       cursor: fresh.offset,
-      list: { entries: copies, aside, hosts: hosts.snapshot(needed, entries.length > 0) },
+      list: { entries: copies, aside, hosts: isEmpty() ? [] : hosts.snapshot(needed) },
     };
   }
 
@@ -211,6 +211,6 @@ export function createBacklog(deps: {
       abroad = [];
       for (const entry of entries) putBack(removed(entry));
     },
-    isEmpty: () => taken.size === 0 && waiting === 0 && asides === 0 && fresh.offset === shard.to,
+    isEmpty,
   };
 }

@@ -214,15 +214,15 @@ export function createHosts(deps: {
   }
 
   /**
-   * What the next turn has to know: the hosts that faulted or must wait, of those `needed`, and of those that only
-   * redirects lead to if entries wait at all.
+   * What the next turn has to know while the shard has work: the hosts that faulted or must wait. Without need of a host
+   * only its park is known, since a redirect or the cursor may lead there, and all of those that only redirects lead to.
    */
-  function snapshot(needed: ReadonlySet<string>, waiting: boolean): WaitingHost[] {
+  function snapshot(needed: ReadonlySet<string>): WaitingHost[] {
     const known: WaitingHost[] = [];
     for (const host of hosts.values()) {
       const { name, guest, limit, pace, failures, strikes, down, faulted } = host;
-      if (!faulted && freeAt(host) <= now() + LINGER_MS) continue;
-      if (!(needed.has(name) || (guest && waiting))) continue;
+      const isParked = freeAt(host) > now() + LINGER_MS && down === undefined;
+      if (!isParked && !(faulted && (guest || needed.has(name)))) continue;
       known.push({
         host: name,
         limit,

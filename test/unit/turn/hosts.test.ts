@@ -168,7 +168,7 @@ test('what is known of a host goes on in the next turn: limit, pace, count, park
   rig.hosts.get('never failed', 16);
   for (let i = 0; i < 5; i++) probe(rig, host);
   probe(rig, host, refusal(START + 3_600_000));
-  const [known, ...others] = rig.hosts.snapshot(new Set(['a', 'never failed']), true);
+  const [known, ...others] = rig.hosts.snapshot(new Set(['a', 'never failed']));
   expect(others).toEqual([]);
 
   const next = createRig();
@@ -179,10 +179,19 @@ test('what is known of a host goes on in the next turn: limit, pace, count, park
   expect(next.hosts.mayStart(again)).toBe(false);
 });
 
+test('a host that nothing needs now is remembered as long as it is parked, since a redirect may lead there', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  probe(rig, host, refusal(START + 60_000));
+  expect(rig.hosts.snapshot(new Set())).toMatchObject([{ host: 'a' }]);
+  rig.clock.now = host.parkedUntil;
+  expect(rig.hosts.snapshot(new Set())).toEqual([]);
+});
+
 test('a start that a slow rate forbids is forbidden in the next turn too', () => {
   const rig = createRig({ requestsPerSecondPerHost: 0.01 });
   rig.hosts.open(rig.hosts.get('a', 16));
-  expect(rig.hosts.snapshot(new Set(['a']), true)).toMatchObject([{ host: 'a', parkedUntil: START + 100_000 }]);
+  expect(rig.hosts.snapshot(new Set(['a']))).toMatchObject([{ host: 'a', parkedUntil: START + 100_000 }]);
 });
 
 test('a redirect to a parked host is told when to come back', async () => {
