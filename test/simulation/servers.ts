@@ -27,6 +27,8 @@ export class Servers {
   changed: (batchId: string, shard: number, by: Actor) => void = () => undefined;
   /** Called when a lease is taken. */
   leased: (record: ShardRecord, by: Actor) => void = () => undefined;
+  /** Called when a worker's checkpoint lands. */
+  landed: (record: ShardRecord, by: Actor) => void = () => undefined;
   private ids = 0;
   private readonly scheduler: Scheduler;
 
@@ -71,6 +73,7 @@ export class Servers {
           if (former?.rev !== next.rev - 1) return false;
           this.shards.set(id(next), copy(next));
           if (next.owner && next.epoch > former.epoch) this.leased(next, actor);
+          else if (next.epoch === former.epoch) this.landed(next, actor);
           this.changed(next.batchId, next.shard, actor);
           return true;
         }),

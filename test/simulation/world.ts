@@ -81,11 +81,8 @@ class World {
       connectionsPerMixedShard: 2 + this.scheduler.int(3),
       maxConnectionsPerHost: 16,
     };
-    this.servers.changed = (batchId, shard, by) => {
-      this.guard(() => checkShard(this.servers, batchId, shard));
-      const record = this.servers.shards.get(`${batchId}/${shard}`);
-      if (record && record.epoch === this.epochs.get(by)?.epoch) this.parks.landed(by, record);
-    };
+    this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
+    this.servers.landed = (record, by) => this.parks.landed(by, record);
     this.servers.leased = (record, by) => this.guard(() => this.checkTakeover(record, by));
   }
 
