@@ -31,10 +31,8 @@ export class Parks {
 
   /** A worker took a shard, with these hosts in its waiting list. */
   taken(worker: Actor, record: ShardRecord, hosts: readonly WaitingHost[]): void {
-    for (const { host, parkedUntil } of hosts) {
-      const name = host.replace('https://', '');
-      this.heard(worker, name, Math.max(parkedUntil, this.ofShard(record).get(name) ?? 0));
-    }
+    for (const { host, parkedUntil } of hosts) this.heard(worker, host.replace('https://', ''), parkedUntil);
+    for (const [host, until] of this.ofShard(record)) this.heard(worker, host, until);
   }
 
   /** Before this time the worker must not ask the host. */

@@ -159,9 +159,8 @@ class World {
       must(false, 'overlap', () => `${by.name} takes shard ${shard} while ${actor.name} has connections`);
     }
     this.epochs.set(by, { batchId, shard, epoch });
-    if (waiting === undefined) return;
-    const { hosts } = JSON.parse(String(this.servers.state.get(waiting))) as WaitingList;
-    this.parks.taken(by, record, hosts);
+    const list = waiting === undefined ? undefined : this.servers.state.get(waiting);
+    this.parks.taken(by, record, list ? (JSON.parse(String(list)) as WaitingList).hosts : []);
   }
 
   private submit(): void {
