@@ -181,7 +181,8 @@ describe('statuses', () => {
   test.each([
     ...[204, 205, 206, 304, 201, 300, 600].map((code) => [code, failed('UNEXPECTED_STATUS', code)] as const),
     ...[500, 502, 504, 408, 425, 599, 999].map((code) => [code, retried('SOURCE_ERROR', code)] as const),
-    ...[429].map((code) => [code, retried('RATE_LIMITED', code)] as const),
+    // A host that answers 429 lives: it takes four times as many to give it up.
+    ...[429].map((code) => [code, { ...retried('RATE_LIMITED', code), attempts: 24 }] as const),
     ...[503].map((code) => [code, retried('UNAVAILABLE', code)] as const),
     ...[401, 403, 407, 451].map((code) => [code, failed('FORBIDDEN', code)] as const),
     ...[404, 410].map((code) => [code, failed('NOT_FOUND', code)] as const),
