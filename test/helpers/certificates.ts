@@ -1,70 +1,104 @@
-/**
- * Keys and certificates for tests of https, good for nothing else: an authority that only these tests trust, a
- * certificate of it for `source.test` that is valid until 2120, one that ended in 2021, and one that signed itself.
- */
-export const TEST_AUTHORITY = `-----BEGIN CERTIFICATE-----
-MIIBiDCCAS+gAwIBAgIURovUBJGLZmjA+fZqGqa/LlSyd8kwCgYIKoZIzj0EAwIw
-GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMDgyMTA0WhgPMjEy
-NjEwMzAwODIxMDRaMBkxFzAVBgNVBAMMDlRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
-zj0CAQYIKoZIzj0DAQcDQgAEaUd4VWgN0LuIyWBtTisfkUtx6nHu2ICOsG7CTIn2
-n5TyytznXUjc/u0cIDeIVG2Jh2kig+QNcui8gBNlme8at6NTMFEwHQYDVR0OBBYE
-FEc0LELvEZPhi7sGE6cZBUo/BsASMB8GA1UdIwQYMBaAFEc0LELvEZPhi7sGE6cZ
-BUo/BsASMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgFfHXSTCN
-pcw2IyHEERnmOsfNZ4xHf1o8ruUFmOxgBjgCIBjjeYeWfnRgIdAemKy9hgojwQQx
-TE10VD160JzivkQg
------END CERTIFICATE-----`;
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import forge from 'node-forge';
+import { onTestFinished } from 'vitest';
 
-export const VALID = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTZfKJ5oQ6IEaWu+q
-h+RyB9O1CqN2P8lG2nN528g3ITShRANCAATCXzsDy9gJAuo+XEED6LqaanEhikXH
-nMrjho3Mxi7Fq508YyFnFshl0lq2KnQdGRJpbfSTtuzbS3manClDdtUx
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBejCCASCgAwIBAgIBATAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IGF1
-dGhvcml0eTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowFjEUMBIG
-A1UEAwwLc291cmNlLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATCXzsD
-y9gJAuo+XEED6LqaanEhikXHnMrjho3Mxi7Fq508YyFnFshl0lq2KnQdGRJpbfST
-tuzbS3manClDdtUxo1owWDAWBgNVHREEDzANggtzb3VyY2UudGVzdDAdBgNVHQ4E
-FgQUWIOrYby0cGOEI7uuuavZw1C1NwkwHwYDVR0jBBgwFoAURzQsQu8Rk+GLuwYT
-pxkFSj8GwBIwCgYIKoZIzj0EAwIDSAAwRQIhAK3x4lUnOzGmgAcALzAQZG9EeU2y
-PXV+PGgcBHZTsKE8AiBT2HU0CLRGeRPZP4OyMWYJ6O54HENzGYzGpsZnBYrgiw==
------END CERTIFICATE-----`,
-};
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** The name that certificates are for unless a test says otherwise. */
+const NAME = 'source.test';
 
-export const EXPIRED = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPHm6IHi/8JrInnJf
-NANdCV4uJF2MNVWwcrMtsWqmNNWhRANCAATwE1MOwF5zQK//6ih6euEu6KpgYE3k
-S8sJ6ZQ2c/Acpe9oQmesL/XDMx8i1tJxnFPgs6K6CoX2gH1csb1+WOAh
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBeTCCAR6gAwIBAgIBAjAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IGF1
-dGhvcml0eTAeFw0yMDAxMDEwMDAwMDBaFw0yMTAxMDEwMDAwMDBaMBYxFDASBgNV
-BAMMC3NvdXJjZS50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8BNTDsBe
-c0Cv/+ooenrhLuiqYGBN5EvLCemUNnPwHKXvaEJnrC/1wzMfItbScZxT4LOiugqF
-9oB9XLG9fljgIaNaMFgwFgYDVR0RBA8wDYILc291cmNlLnRlc3QwHQYDVR0OBBYE
-FHRpmZtrGW1Y+S249H+D871/NZwqMB8GA1UdIwQYMBaAFEc0LELvEZPhi7sGE6cZ
-BUo/BsASMAoGCCqGSM49BAMCA0kAMEYCIQCRmy/RwYxrrOrNfKQzFunAT3O0zTN1
-aXlAlsZwB/i0hgIhAO+fu64u8Vz07YAI1IwiiS8I0JqDZyIj9NatR49GLof4
------END CERTIFICATE-----`,
-};
+/** What a server proves its identity by, as PEM. */
+export interface Identity {
+  key: string;
+  cert: string;
+}
 
-export const SELF_SIGNED = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8xeIYjYqIpEAUHK3
-vsQ03I+PdjDENWVL3Ur5rjm2EWmhRANCAAT3j9y3KX7Cui4gK1CP6Ds5ZeJ3T/ZH
-dX51HBs/sxH71Cqcwk1R1TuH4ekl6EFo0LHfAlfFMLd3Ron+tz/fg4uJ
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBmjCCAUGgAwIBAgIUPziS28h2X3pw9/opYKmI06mRmmswCgYIKoZIzj0EAwIw
-FjEUMBIGA1UEAwwLc291cmNlLnRlc3QwIBcNMjYxMTIzMDgyMTA0WhgPMjEyNjEw
-MzAwODIxMDRaMBYxFDASBgNVBAMMC3NvdXJjZS50ZXN0MFkwEwYHKoZIzj0CAQYI
-KoZIzj0DAQcDQgAE94/ctyl+wrouICtQj+g7OWXid0/2R3V+dRwbP7MR+9QqnMJN
-UdU7h+HpJehBaNCx3wJXxTC3d0aJ/rc/34OLiaNrMGkwHQYDVR0OBBYEFA3EhPWK
-qiMGUGLsdAIVkZqXu0o1MB8GA1UdIwQYMBaAFA3EhPWKqiMGUGLsdAIVkZqXu0o1
-MA8GA1UdEwEB/wQFMAMBAf8wFgYDVR0RBA8wDYILc291cmNlLnRlc3QwCgYIKoZI
-zj0EAwIDRwAwRAIgY2D2V2YgK4xWW9iUWNmrxmvswez1syQ8rel7vu6ZNWQCIEn9
-G9RO0kKeBmKoeGTijJAzYbhS97A+uCl9Go+sQVdB
------END CERTIFICATE-----`,
-};
+export interface CertificateOptions {
+  /** The only DNS name that it is for. */
+  name?: string;
+  /** From when to when it is valid, in days from now: TLS goes by the system's clock. */
+  validDays?: readonly [from: number, to: number];
+}
+
+/** Certifies servers. Nobody trusts it unless told to. */
+export interface Authority {
+  /** Its own certificate, as PEM. */
+  readonly cert: string;
+  certify: (options?: CertificateOptions) => Identity;
+}
+
+/** A new authority with a key of its own, be it under the name of another one. */
+export function createAuthority(name = 'Test authority'): Authority {
+  const issuer = { name, key: createKey() };
+  const extensions = [
+    { name: 'basicConstraints', cA: true, critical: true },
+    { name: 'keyUsage', keyCertSign: true, critical: true },
+  ];
+  return {
+    cert: sign({ name, key: issuer.key, extensions, issuer }),
+    certify: ({ name = NAME, validDays } = {}) => {
+      const key = createKey();
+      return { key: key.pem, cert: sign({ name, key, extensions: [dnsName(name)], issuer, validDays }) };
+    },
+  };
+}
+
+/** An authority that this process trusts, besides those it trusts anyway, until the running test ends. */
+export function createTrustedAuthority(): Authority {
+  const trusted = getCACertificates('default');
+  const authority = createAuthority();
+  setDefaultCACertificates([...trusted, authority.cert]);
+  onTestFinished(() => setDefaultCACertificates(trusted));
+  return authority;
+}
+
+/** What a server says of itself, with nobody to vouch for it. */
+export function createSelfSigned(name = NAME): Identity {
+  const key = createKey();
+  return { key: key.pem, cert: sign({ name, key, extensions: [dnsName(name)], issuer: { name, key } }) };
+}
+
+interface Key {
+  pem: string;
+  private: forge.pki.rsa.PrivateKey;
+  public: forge.pki.rsa.PublicKey;
+}
+
+function createKey(): Key {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  return {
+    pem: privateKey,
+    private: forge.pki.privateKeyFromPem(privateKey),
+    public: forge.pki.publicKeyFromPem(publicKey),
+  };
+}
+
+interface Contents {
+  name: string;
+  key: Key;
+  extensions: object[];
+  issuer: { name: string; key: Key };
+  validDays?: CertificateOptions['validDays'];
+}
+
+function sign({ name, key, extensions, issuer, validDays: [from, to] = [-1, 1] }: Contents): string {
+  const certificate = forge.pki.createCertificate();
+  certificate.serialNumber = `01${randomBytes(8).toString('hex')}`; // positive whatever follows
+  certificate.publicKey = key.public;
+  certificate.validity.notBefore = new Date(Date.now() + from * DAY_MS);
+  certificate.validity.notAfter = new Date(Date.now() + to * DAY_MS);
+  certificate.setSubject([{ name: 'commonName', value: name }]);
+  certificate.setIssuer([{ name: 'commonName', value: issuer.name }]);
+  certificate.setExtensions(extensions);
+  certificate.sign(issuer.key.private, forge.md.sha256.create());
+  return forge.pki.certificateToPem(certificate);
+}
+
+/** The name that counts: the subject's own must not be used for it (RFC 9525, section 2). */
+function dnsName(value: string): object {
+  return { name: 'subjectAltName', altNames: [{ type: 2, value }] };
+}

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
-import { setDefaultCACertificates, getCACertificates } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createConnections } from '../../../core/download/connections.ts';
 import type { Resolver } from '../../../core/download/host-addresses.ts';
-import { TEST_AUTHORITY, VALID } from '../../helpers/certificates.ts';
+import { createTrustedAuthority } from '../../helpers/certificates.ts';
 import { watchClientSockets } from '../../helpers/client-sockets.ts';
 import { createDownloadRig, jobFor } from '../../helpers/download.ts';
 import { file, hangUp, inTurn, status } from '../../helpers/origin-answers.ts';
@@ -107,11 +106,8 @@ describe('connections', () => {
 });
 
 describe('TLS', () => {
-  const trusted = getCACertificates('default');
-  setDefaultCACertificates([...trusted, TEST_AUTHORITY]);
-
   test('a file is downloaded from a host that proves its identity', async () => {
-    const origin = await startOrigin({ '/a': file('secret') }, { tls: VALID });
+    const origin = await startOrigin({ '/a': file('secret') }, { tls: createTrustedAuthority().certify() });
     const rig = createDownloadRig();
     for (let i = 0; i < 2; i++) {
       expect(await rig.download(jobFor(origin.url('/a', 'source.test')))).toMatchObject({ state: 'done', bytes: 6 });
@@ -120,7 +116,7 @@ describe('TLS', () => {
   });
 
   test('the dot at the end of a full name is no part of the identity', async () => {
-    const origin = await startOrigin({ '/a': file('a') }, { tls: VALID });
+    const origin = await startOrigin({ '/a': file('a') }, { tls: createTrustedAuthority().certify() });
     const stored = await createDownloadRig().download(jobFor(origin.url('/a', 'source.test.')));
     expect(stored).toMatchObject({ state: 'done' });
   });

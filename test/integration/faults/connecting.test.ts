@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Resolver } from '../../../core/download/host-addresses.ts';
 import { createBatchRig, type BatchRigOptions } from '../../helpers/batch-rig.ts';
 import { startBlackHole } from '../../helpers/black-hole.ts';
-import { EXPIRED, SELF_SIGNED, TEST_AUTHORITY, VALID } from '../../helpers/certificates.ts';
+import {
+  createAuthority,
+  createSelfSigned,
+  createTrustedAuthority,
+  type Authority,
+  type Identity,
+} from '../../helpers/certificates.ts';
 import { watchClientSockets } from '../../helpers/client-sockets.ts';
 import { file, hangUp, type Framing } from '../../helpers/origin-answers.ts';
 import { expectOutcome, SIGNED, type Seen } from './play.ts';
@@ -177,18 +182,39 @@ describe('connections', () => {
 });
 
 describe('TLS', () => {
-  setDefaultCACertificates([...getCACertificates('default'), TEST_AUTHORITY]);
+  type Certify = (authority: Authority) => Identity;
 
-  test.each([
-    ['expired', EXPIRED, 'source.test'],
-    ['self-signed', SELF_SIGNED, 'source.test'],
-    ['for another name', VALID, 'other.test'],
-    ['for a name, where an address is asked for', VALID, '127.0.0.1'],
-  ])('certificate %s: failed at once', async (_, tls, hostname) => {
+  test.each<[string, Certify, string, string]>([
+    ['expired', ({ certify }) => certify({ validDays: [-2, -1] }), 'source.test', 'CERT_HAS_EXPIRED'],
+    ['not yet valid', ({ certify }) => certify({ validDays: [1, 2] }), 'source.test', 'CERT_NOT_YET_VALID'],
+    ['self-signed', () => createSelfSigned(), 'source.test', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    [
+      'of an authority that nobody knows',
+      () => createAuthority('Unknown authority').certify(),
+      'source.test',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ],
+    [
+      'of somebody who took the name of an authority',
+      () => createAuthority().certify(),
+      'source.test',
+      'CERT_SIGNATURE_FAILURE',
+    ],
+    ['for another name', ({ certify }) => certify(), 'other.test', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['for the domain above the name', ({ certify }) => certify(), 'www.source.test', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    [
+      'for a name, where an address is asked for',
+      ({ certify }) => certify(),
+      '127.0.0.1',
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ],
+  ])('certificate %s: failed at once', async (_, certify, hostname, why) => {
+    const tls = certify(createTrustedAuthority());
     const rig = await createBatchRig();
     const origin = await rig.startOrigin({ '/file.bin': file('hello') }, { tls });
     const { outcomes } = await rig.run([origin.url(SIGNED, hostname)]);
     expectOutcome({ rig, outcome: outcomes[0] }, { code: 'TLS_FAILED', attempts: 1 });
+    expect(outcomes[0]?.message).toContain(`(${why})`);
     expect(origin.requests).toEqual([]);
   });
 
@@ -211,8 +237,9 @@ describe('TLS', () => {
   });
 
   test.each<Framing>(['length', 'chunked'])('a certificate in order: done (%s)', async (framing) => {
+    const tls = createTrustedAuthority().certify();
     const rig = await createBatchRig();
-    const origin = await rig.startOrigin({ '/file.bin': file('hello', {}, framing) }, { tls: VALID });
+    const origin = await rig.startOrigin({ '/file.bin': file('hello', {}, framing) }, { tls });
     const { outcomes } = await rig.run([origin.url(SIGNED, 'source.test')]);
     expectOutcome({ rig, outcome: outcomes[0] }, { stored: 'hello', attempts: 1 });
   });

@@ -1,7 +1,6 @@
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { createBatchRig, SECRET } from '../../helpers/batch-rig.ts';
-import { TEST_AUTHORITY, VALID } from '../../helpers/certificates.ts';
+import { createTrustedAuthority } from '../../helpers/certificates.ts';
 import { file, redirect, status } from '../../helpers/origin-answers.ts';
 import type { Answer, Origin } from '../../helpers/origin.ts';
 import { expectOutcome, SIGNED, type Seen } from './play.ts';
@@ -107,9 +106,9 @@ describe('redirect', () => {
   });
 
   test('https to http: failed with its own code; http to https: followed', async () => {
-    setDefaultCACertificates([...getCACertificates('default'), TEST_AUTHORITY]);
+    const tls = createTrustedAuthority().certify();
     const rig = await createBatchRig();
-    const secure = await rig.startOrigin({ '/b': file('hello') }, { tls: VALID });
+    const secure = await rig.startOrigin({ '/b': file('hello') }, { tls });
     const open = await rig.startOrigin({ '/up': redirect(secure.url('/b', 'source.test')), '/c': file('open') });
     secure.on('/down', redirect(open.url('/c', 'source.test')));
     const urls = [open.url('/up', 'source.test'), secure.url('/down', 'source.test')];
