@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { FileDocument } from '../http/status-document.ts';
+import type { FileDocument } from '../http/documents.ts';
 import { sha256 } from './sources.ts';
 import type { Source } from './sources.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { FileDocument, StatusDocument } from '../http/status-document.ts';
+import type { FileDocument, StatusDocument } from '../http/documents.ts';
 import { unexpected } from './check.ts';
 import { createProgress, megabytes } from './progress.ts';
 import { startService } from './service.ts';

@@ -1,6 +1,6 @@
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
-import type { StatusDocument } from '../http/status-document.ts';
+import type { StatusDocument } from '../http/documents.ts';
 
 const BAR_WIDTH = 20;
 

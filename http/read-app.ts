@@ -1,17 +1,21 @@
 import type { Hono } from 'hono';
 import { listOutcomes } from '../core/batch/files.ts';
+import { readSummary } from '../core/batch/summary.ts';
 import type { Service } from '../core/batch/service.ts';
 import { batchStatus, listBatches } from '../core/batch/status.ts';
 import { waitForBatch } from '../core/batch/wait.ts';
 import { createApp } from './app.ts';
 import type { AppOptions } from './app.ts';
+import type { ReadableFiles } from '../core/ports/file-links.ts';
 import { batchId } from './batch-id.ts';
+import { answerFiles, filesFormat } from './files-answer.ts';
 import { readQuery } from './query.ts';
 import { batchesQuerySchema, check, filesQuerySchema, noQuerySchema, waitQuerySchema } from './schemas.ts';
 import { answerStatus } from './status-answer.ts';
 import { batchItemDocument, fileDocument } from './status-document.ts';
 
-type Readable = Pick<Service, 'ledger' | 'state' | 'clock'>;
+/** What reading takes. */
+export type Readable = Pick<Service, 'ledger' | 'state' | 'clock'> & { files: ReadableFiles };
 
 /** The part of the API that only looks. */
 export function createReadApp(service: Readable, options: AppOptions): Hono {
@@ -41,9 +45,17 @@ export function addReadRoutes(app: Hono, service: Readable): void {
     return answerStatus(c, status);
   });
 
+  app.get('/batches/:id/summary', async (c) => {
+    check(noQuerySchema, readQuery(c.req.url));
+    c.header('content-type', 'application/json');
+    return c.body(await readSummary(service, batchId(c.req.param('id'))));
+  });
+
   app.get('/batches/:id/files', async (c) => {
-    const page = check(filesQuerySchema, readQuery(c.req.url));
-    const { files, nextCursor } = await listOutcomes(service, batchId(c.req.param('id')), page);
-    return c.json({ files: files.map(fileDocument), nextCursor });
+    const { links, ...page } = check(filesQuerySchema, readQuery(c.req.url));
+    const format = filesFormat(c.req.header('accept'));
+    const query = { ...page, links: links ? service.files : undefined };
+    const { files, nextCursor } = await listOutcomes(service, batchId(c.req.param('id')), query);
+    return answerFiles(c, format, files.map(fileDocument), nextCursor);
   });
 }

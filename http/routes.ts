@@ -5,6 +5,7 @@ export const ROUTES = {
   '/batches/:id': ['GET', 'HEAD', 'DELETE'],
   '/batches/:id/wait': ['GET', 'HEAD'],
   '/batches/:id/files': ['GET', 'HEAD'],
+  '/batches/:id/summary': ['GET', 'HEAD'],
   '/batches/:id/cancel': ['POST'],
   '/batches/:id/pause': ['POST'],
   '/batches/:id/resume': ['POST'],

@@ -53,6 +53,11 @@ export const optionsSchema = z.strictObject({
     .exactOptional(),
 }) satisfies z.ZodType<UserOptions>;
 
+const flag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .default(false);
+
 const nameSchema = z.string().min(1).max(MAX_NAME_LENGTH).exactOptional();
 
 /** The body of `POST /batches` as JSON. The entries are checked by the core, line by line. */
@@ -64,7 +69,10 @@ export const submissionSchema = z.strictObject({
 });
 
 /** What goes with a text list: name and options side by side in the query, as `readOptionsQuery` reads it. */
-export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema });
+export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema, dryRun: flag });
+
+/** What goes with a JSON list in the query. */
+export const submissionQuerySchema = z.strictObject({ dryRun: flag });
 
 /** A whole number as it stands in a query. */
 const numeral = (min: number, max: number) =>
@@ -96,7 +104,10 @@ const pageSchema = z.strictObject({
 });
 
 export const batchesQuerySchema = pageSchema.extend({ cursor: z.uuid().exactOptional() });
-export const filesQuerySchema = pageSchema.extend({ state: z.enum(['done', 'failed', 'skipped']).exactOptional() });
+export const filesQuerySchema = pageSchema.extend({
+  state: z.enum(['done', 'failed', 'skipped']).exactOptional(),
+  links: flag,
+});
 
 const MAX_WAIT_SECONDS = MAX_WAIT_MS / 1000;
 const DEFAULT_WAIT_SECONDS = 20;

@@ -1,25 +1,7 @@
+import type { LinkedOutcome } from '../core/batch/links.ts';
 import type { BatchListEntry, BatchStatus } from '../core/batch/status.ts';
-import type { BatchOptions } from '../core/model/options.ts';
-import type { Outcome } from '../core/model/outcome.ts';
-
-type Times = 'deadline' | 'createdAt' | 'finishedAt';
-
-/** A batch's status as JSON; times are ISO 8601. */
-export interface StatusDocument extends Omit<BatchStatus, Times | 'options'> {
-  deadline: string;
-  createdAt: string;
-  finishedAt?: string | undefined;
-  /** As a user may send them: without what is internal. */
-  options: Omit<BatchOptions, 'ownPrefix'> & { ownPrefix?: undefined };
-  warnings: string[];
-  /** Paths; `cancel` is there while a batch can be cancelled. */
-  links: { self: string; files: string; cancel?: string | undefined };
-}
-
-/** A file's outcome as JSON. */
-export interface FileDocument extends Omit<Outcome, 'settledAt'> {
-  settledAt: string;
-}
+import { publicOptions } from '../core/model/options.ts';
+import type { BatchItemDocument, FileDocument, StatusDocument } from './documents.ts';
 
 /** Whether nothing of a batch will change any more. */
 export function isClosed(status: Pick<BatchStatus, 'state'>): boolean {
@@ -30,29 +12,37 @@ export function pathOf(batchId: string): string {
   return `/batches/${batchId}`;
 }
 
+/** A batch's status as JSON; times are ISO 8601. */
 export function statusDocument(status: BatchStatus): StatusDocument {
-  const self = pathOf(status.id);
+  const { createdAt, deadline, finishedAt, options, ...rest } = status;
   return {
-    ...status,
-    deadline: isoTime(status.deadline),
-    createdAt: isoTime(status.createdAt),
-    finishedAt: optionalTime(status.finishedAt),
-    options: { ...status.options, ownPrefix: undefined },
-    warnings: [],
-    links: { self, files: `${self}/files`, cancel: isClosed(status) ? undefined : `${self}/cancel` },
+    ...rest,
+    createdAt: isoTime(createdAt),
+    deadline: isoTime(deadline),
+    finishedAt: optionalTime(finishedAt),
+    options: publicOptions(options),
+    links: linksOf(status),
   };
 }
 
-export function fileDocument(outcome: Outcome): FileDocument {
+function linksOf(status: BatchStatus): StatusDocument['links'] {
+  const self = pathOf(status.id);
+  const closed = isClosed(status);
+  return {
+    self,
+    files: `${self}/files`,
+    failed: closed && status.failed > 0 ? `${self}/files?state=failed` : undefined,
+    summary: closed ? `${self}/summary` : undefined,
+    cancel: closed ? undefined : `${self}/cancel`,
+  };
+}
+
+/** A file's outcome as JSON. */
+export function fileDocument(outcome: LinkedOutcome): FileDocument {
   return { ...outcome, settledAt: isoTime(outcome.settledAt) };
 }
 
 /** A batch in the list of batches as JSON. */
-export interface BatchItemDocument extends Omit<BatchListEntry, 'createdAt' | 'finishedAt'> {
-  createdAt: string;
-  finishedAt?: string | undefined;
-}
-
 export function batchItemDocument(item: BatchListEntry): BatchItemDocument {
   const { id, name, state, createdAt, finishedAt, total } = item;
   return { id, name, state, createdAt: isoTime(createdAt), finishedAt: optionalTime(finishedAt), total };

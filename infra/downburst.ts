@@ -66,6 +66,7 @@ export class Downburst extends Construct {
       DOWNBURST_QUEUE_URL: tickets.queueUrl,
       DOWNBURST_MAX_CONNECTIONS_PER_HOST: String(maxConnectionsPerHost),
       DOWNBURST_MAX_OPEN_BATCHES: String(maxOpenBatches),
+      DOWNBURST_MAX_CONCURRENCY: String(maxConcurrency),
     };
     const make = (name: FunctionName) => createFunction(this, name, config);
     const functions = {

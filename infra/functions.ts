@@ -5,9 +5,8 @@ import { Architecture, LoggingFormat, RecursiveLoop, Runtime } from 'aws-cdk-lib
 import { NodejsFunction, OutputFormat, type NodejsFunctionProps } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import { WORKER_MB } from '../core/model/limits.ts';
 
-/** Memory that comes with one whole vCPU, in MB. */
-const ONE_VCPU_MB = 1769;
 /** Memory for what mostly waits, in MB: a thousand records of 1 KB, and a third of a vCPU. */
 const LIGHT_MB = 512;
 
@@ -19,7 +18,7 @@ const FUNCTIONS = {
   api: {
     description: 'Begins and ends batches',
     // Planning a list is all CPU.
-    memorySize: ONE_VCPU_MB,
+    memorySize: WORKER_MB,
     // The caller is answered within 30 s or not at all; what was begun by then is still brought to its end.
     timeout: Duration.minutes(2),
   },
@@ -37,7 +36,7 @@ const FUNCTIONS = {
   },
   worker: {
     description: 'Takes turns at shards',
-    memorySize: ONE_VCPU_MB,
+    memorySize: WORKER_MB,
     timeout: WORKER_TIME_LIMIT,
     // Shards that waited for the others wake each other one after the other, each by a ticket: a chain of as many
     // hops as a batch has shards, and no longer. Lambda would take it for a loop after 16.

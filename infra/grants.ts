@@ -63,5 +63,7 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   allow([worker], ['s3:GetObject', 's3:PutObject'], [stored]);
   // What entries of a cancelled batch have begun.
   allow(closers, ['s3:AbortMultipartUpload'], [stored]);
-  list([worker], files, filesPrefix);
+  // What links to files allow is what their maker may do.
+  allow([status], ['s3:GetObject'], [stored]);
+  list([worker, status], files, filesPrefix);
 }

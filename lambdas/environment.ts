@@ -2,11 +2,13 @@ import { readConfig, type AwsConfig } from '../adapters/aws/config.ts';
 import { createAwsStores } from '../adapters/aws/stores.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { DeploymentLimits, Service, Summary } from '../core/batch/service.ts';
+import { AWS_PRICES } from '../core/cost/prices.ts';
+import type { FileLinks } from '../core/ports/file-links.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
 import { createLog, type Log } from './log.ts';
 
 /** How work is dealt out among Lambdas. */
-const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpenBatches'> = {
+const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpenBatches' | 'maxTurns'> = {
   /** A status is one query over so many records. */
   maxShards: 1000,
   /** Less work than this is over before another Lambda has started. */
@@ -23,7 +25,7 @@ const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpen
 export interface Environment {
   config: AwsConfig;
   service: Service;
-  files: ObjectStore;
+  files: ObjectStore & FileLinks;
   log: Log;
 }
 
@@ -53,7 +55,8 @@ function createEnvironment(env: NodeJS.ProcessEnv): Environment {
     files,
     clock: systemClock,
     random: Math.random,
-    limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches },
+    limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches, maxTurns: config.maxConcurrency },
+    prices: AWS_PRICES,
     announce: (summary) => Promise.try(() => log.info('batch closed', closedDetails(summary))),
     warn: (message, details) => log.warn(message, details),
   };

@@ -1,12 +1,11 @@
-import type { Service } from '../core/batch/service.ts';
-import { createReadApp } from '../http/read-app.ts';
+import { createReadApp, type Readable } from '../http/read-app.ts';
 import { entryPoint } from './environment.ts';
 import { createHttpHandler, type HttpHandler } from './http-handler.ts';
 import type { Log } from './log.ts';
 
 /** The part of the API that only looks. It also answers what no route takes. */
-export function createStatusHandler(service: Pick<Service, 'ledger' | 'state' | 'clock'>, log: Log): HttpHandler {
+export function createStatusHandler(service: Readable, log: Log): HttpHandler {
   return createHttpHandler((options) => createReadApp(service, options), log);
 }
 
-export const handler = entryPoint(({ service, log }) => createStatusHandler(service, log));
+export const handler = entryPoint(({ service, files, log }) => createStatusHandler({ ...service, files }, log));

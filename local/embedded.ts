@@ -14,6 +14,7 @@ import { createApp } from '../http/app.ts';
 import { addReadRoutes } from '../http/read-app.ts';
 import { addWriteRoutes } from '../http/write-app.ts';
 import { createDispatcher } from './dispatcher.ts';
+import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
 import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
@@ -96,7 +97,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     { onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) },
     addGuard,
     (app) => addWriteRoutes(app, service),
-    (app) => addReadRoutes(app, service),
+    (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
+    (app) => addFilesRoute(app, stores.files),
   );
   const server = await serveHttp(app, options.port).catch((error: unknown) => {
     throw asStartError(error, `Port ${options.port}`, 'choose another one with --port');

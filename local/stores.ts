@@ -1,13 +1,13 @@
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFileStore, removeStale } from '../adapters/files/file-store.ts';
+import { createFileStore, removeStale, type FileStore } from '../adapters/files/file-store.ts';
 import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
 import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { DeploymentLimits, Service } from '../core/batch/service.ts';
 import { openUploads } from '../core/batch/uploads.ts';
 import { DEFAULT_OPTIONS, OPTION_RANGES } from '../core/model/options.ts';
-import type { ObjectStore } from '../core/ports/object-store.ts';
+import { TURNS_PER_THREAD } from './worker-pool.ts';
 
 /** Where everything lies below the data folder: `files` is the user's, `state` is the service's own. */
 export function layout(dataFolder: string) {
@@ -54,7 +54,8 @@ export async function removeOrphans(dataFolder: string, { ledger, state }: Store
   }
 }
 
-export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & { files: ObjectStore } & {
+export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & {
+  files: FileStore;
   close: () => void;
 };
 
@@ -99,5 +100,6 @@ export function limitsFor(workers: number): DeploymentLimits {
     connectionsPerShard: Math.ceil(DEFAULT_OPTIONS.connectionsPerHost / workers),
     connectionsPerMixedShard: MIXED_CONNECTIONS,
     maxConnectionsPerHost: OPTION_RANGES.connectionsPerHost.max,
+    maxTurns: workers * TURNS_PER_THREAD,
   };
 }

@@ -16,6 +16,8 @@ export interface AwsConfig {
   maxConnectionsPerHost: number;
   /** Batches that may be open at once. */
   maxOpenBatches: number;
+  /** Workers at once. */
+  maxConcurrency: number;
   /** Networks that may be downloaded from although they are not public. */
   allowedNetworks: Network[];
 }
@@ -30,6 +32,9 @@ export class ConfigError extends Error {
 
 /** The sweeper looks at all of them, each minute, one after the other. */
 const OPEN_BATCHES_RANGE = { min: 1, max: 1000 };
+/** Of the queue's event source, which is what bounds the workers. */
+const CONCURRENCY = { min: 2, max: 1000 };
+const DEFAULT_CONCURRENCY = 100;
 
 /** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
 const OWN_MACHINE = parseNetworks([
@@ -70,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
       OPTION_RANGES.connectionsPerHost.max,
     ),
     maxOpenBatches: read('DOWNBURST_MAX_OPEN_BATCHES', wholeNumber(OPEN_BATCHES_RANGE), DEFAULT_MAX_OPEN_BATCHES),
+    maxConcurrency: read('DOWNBURST_MAX_CONCURRENCY', wholeNumber(CONCURRENCY), DEFAULT_CONCURRENCY),
     allowedNetworks: read('DOWNBURST_ALLOWED_NETWORKS', parseAllowedNetworks, []),
   };
   if (problems.length > 0) throw new ConfigError(problems);

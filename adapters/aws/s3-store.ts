@@ -95,10 +95,15 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
         };
       }),
 
-    async *list(start, { signal } = {}) {
+    async *list(start, { signal, after } = {}) {
+      const from = {
+        Bucket: bucket,
+        Prefix: prefix + start,
+        StartAfter: after === undefined ? undefined : prefix + after,
+      };
       let next: string | undefined;
       do {
-        const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix + start, ContinuationToken: next });
+        const command = new ListObjectsV2Command({ ...from, ContinuationToken: next });
         const page = await call(signal, () => client.send(command, until(signal)));
         for (const { Key = '' } of page.Contents ?? []) yield Key.slice(prefix.length);
         next = page.NextContinuationToken;

@@ -1,3 +1,4 @@
+import type { FileLinks } from '../../core/ports/file-links.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Tickets } from '../../core/ports/tickets.ts';
@@ -5,6 +6,7 @@ import { systemClock } from '../system-clock.ts';
 import { createClients, type AwsClients } from './clients.ts';
 import type { AwsConfig } from './config.ts';
 import { createDynamoLedger } from './dynamo-ledger.ts';
+import { createS3Links } from './s3-links.ts';
 import { createS3Store } from './s3-store.ts';
 import { createSqsTickets } from './sqs-tickets.ts';
 
@@ -14,7 +16,7 @@ export interface AwsStores {
   /** Manifests, results and the like. */
   state: ObjectStore;
   /** Downloaded files. */
-  files: ObjectStore;
+  files: ObjectStore & FileLinks;
   /** Closes the connections that are kept alive. */
   close: () => void;
 }
@@ -22,11 +24,12 @@ export interface AwsStores {
 /** The stores of a deployment; several share one set of clients where it is given. */
 export function createAwsStores(config: AwsConfig, clients: AwsClients = createClients()): AwsStores {
   const { s3, dynamo, sqs } = clients;
+  const files = { client: s3, bucket: config.filesBucket, prefix: config.filesPrefix };
   return {
     ledger: createDynamoLedger(dynamo, config.table),
     tickets: createSqsTickets(sqs, config.queueUrl, systemClock),
     state: createS3Store({ client: s3, bucket: config.stateBucket }),
-    files: createS3Store({ client: s3, bucket: config.filesBucket, prefix: config.filesPrefix }),
+    files: { ...createS3Store(files), ...createS3Links(files) },
     close() {
       for (const client of [s3, dynamo, sqs]) client.destroy();
     },

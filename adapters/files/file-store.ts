@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { constants, mkdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
-import { access, lstat, open, opendir, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { access, lstat, open, opendir, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ObjectHeaders, ObjectStore } from '../../core/ports/object-store.ts';
+import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../../core/ports/object-store.ts';
 import { createFolderSync, readUpTo, writeAll } from './disk.ts';
 import { atKey, call, codeOf, keyConflict, unless } from './errors.ts';
 import { createHeaderFiles } from './headers.ts';
@@ -22,6 +22,18 @@ export interface FileStoreOptions {
   metadataRoot: string;
 }
 
+export interface FileStore extends ObjectStore {
+  /** Opens an object to be read bit by bit; `undefined` where there is none. */
+  openObject(key: string): Promise<OpenObject | undefined>;
+}
+
+/** An object whose bytes stay what they were, whatever becomes of its key, until it is disposed of. */
+export interface OpenObject extends AsyncDisposable {
+  info: ObjectInfo;
+  /** The bytes from `from` up to, not including, `to`; fewer where the object ends before. */
+  read(from: number, to: number): Promise<Buffer>;
+}
+
 /**
  * An object store of plain files, for any number of stores in any number of threads over the same folders, which are
  * made if they are missing. Symbolic links are neither followed nor listed.
@@ -31,7 +43,7 @@ export interface FileStoreOptions {
  * afterwards. What is relied on is that a file system which has made a name durable has done the same for the folders
  * that were made before to hold it, as journals do. Headers and deletes are not synced.
  */
-export function createFileStore(options: FileStoreOptions): ObjectStore {
+export function createFileStore(options: FileStoreOptions): FileStore {
   const root = ownFolder(options.root);
   const tempRoot = ownFolder(options.tempRoot);
   const metadataRoot = ownFolder(options.metadataRoot);
@@ -42,6 +54,12 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
   const headerFiles = createHeaderFiles(metadataRoot);
   const uploads = createUploads(tempRoot);
   const syncFolder = createFolderSync();
+
+  async function openFile(path: string): Promise<FileHandle | undefined> {
+    if (!(await tree.file(path))) return undefined;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
+    return open(path, flags).catch(unless(['ENOENT', 'ENOTDIR', 'ELOOP'], undefined));
+  }
 
   /** Moves a whole, synced file from aside to its key. */
   async function publish(aside: string, key: string, headers: ObjectHeaders): Promise<void> {
@@ -124,10 +142,7 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
 
     get: (key, { signal, from = 0, to = Infinity } = {}) =>
       call(signal, async () => {
-        const path = tree.place(key);
-        if (!(await tree.file(path))) return undefined;
-        const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
-        await using file = await open(path, flags).catch(unless(['ENOENT', 'ENOTDIR', 'ELOOP'], undefined));
+        await using file = await openFile(tree.place(key));
         if (file === undefined) return undefined;
         const { size } = await file.stat();
         signal?.throwIfAborted();
@@ -149,12 +164,14 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
         return undefined;
       }),
 
-    async *list(prefix, { signal } = {}) {
+    async *list(prefix, { signal, after } = {}) {
       signal?.throwIfAborted();
       const cut = prefix.lastIndexOf('/') + 1;
       const folder = cut === 0 ? root : placeOfFolder(prefix.slice(0, cut - 1));
       if (folder === undefined || !(await call(signal, () => tree.hasFolder(folder)))) return;
-      yield* walk(folder, prefix.slice(0, cut), prefix.slice(cut), signal);
+      for await (const key of walk(folder, prefix.slice(0, cut), prefix.slice(cut), signal)) {
+        if (after === undefined || compareUtf8(key, after) > 0) yield key;
+      }
     },
 
     delete: (key, { signal } = {}) =>
@@ -190,6 +207,23 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
       call(undefined, async () => {
         await uploads.remove(uploadId);
         await tree.prune(tree.place(key));
+      }),
+
+    openObject: (key) =>
+      call(undefined, async () => {
+        const file = await openFile(tree.place(key));
+        if (!file) return undefined;
+        try {
+          const stat = await file.stat({ bigint: true });
+          return {
+            info: { ...(await headerFiles.read(key, stat)), bytes: Number(stat.size) },
+            read: (from, to) => readUpTo(file, Math.max(0, Math.min(to, Number(stat.size)) - from), from),
+            [Symbol.asyncDispose]: () => file.close(),
+          };
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
       }),
   };
 }

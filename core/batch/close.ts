@@ -1,6 +1,8 @@
+import { costOf } from '../cost/cost.ts';
+import { usageOf, type Work } from '../cost/usage.ts';
 import { failedListKey, secretsKey, summaryKey } from '../model/layout.ts';
 import { PLANNING_STALE_MS } from '../model/limits.ts';
-import type { FAILURE_FIELDS, Outcome } from '../model/outcome.ts';
+import { publicOptions } from '../model/options.ts';
 import { sumCounts, type BatchRecord, type Counts, type ShardRecord } from '../model/records.ts';
 import { createObjectWriter } from '../download/object-writer.ts';
 import { readOutcomes } from './results.ts';
@@ -23,16 +25,16 @@ export async function closeBatch(service: Service, batchId: string): Promise<voi
     if (batch.closedAt === undefined) {
       const final = finalCounts(batch, shards, clock.now());
       if (!final) return wakeAbroad(service, batch, shards);
-      const summary = summaryOf(batch, shards, final);
+      const closedAt = endOf(batch, shards);
+      const summary = summaryOf(service, { ...batch, closedAt, final }, shards);
       await writeFailedList(service, batch, shards);
       await state.put(summaryKey(batchId), Buffer.from(`${JSON.stringify(summary, undefined, 2)}\n`));
-      const { state: ended, finishedAt: closedAt } = summary;
-      await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, state: ended, closedAt, final });
+      await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, state: summary.state, closedAt, final });
       // Landed or not, by whomever: what stands in the record now says what is next.
       continue;
     }
     if (batch.notifiedAt === undefined) {
-      await service.announce(summaryOf(batch, shards, batch.final ?? sumCounts(shards)));
+      await service.announce(summaryOf(service, batch, shards));
       await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, notifiedAt: clock.now() });
       continue;
     }
@@ -64,33 +66,54 @@ function finalCounts(batch: BatchRecord, shards: ShardRecord[], now: number): Co
   return sum;
 }
 
-function summaryOf(batch: BatchRecord, shards: ShardRecord[], final: Counts): Summary {
-  const ends = shards.map((shard) => shard.finishedAt ?? 0);
+/** When a batch whose shards are all finished ended; one cancelled before it had shards ended then. */
+function endOf({ cancelledAt = 0 }: BatchRecord, shards: readonly ShardRecord[]): number {
+  return Math.max(cancelledAt, ...shards.map((shard) => shard.finishedAt ?? 0));
+}
+
+function summaryOf({ prices }: Pick<Service, 'prices'>, batch: BatchRecord, shards: readonly ShardRecord[]): Summary {
+  const { id, name, state, createdAt, closedAt = endOf(batch, shards), total, duplicates, options } = batch;
   return {
-    id: batch.id,
-    ...(batch.name !== undefined && { name: batch.name }),
-    state: batch.state === 'cancelling' || batch.state === 'cancelled' ? 'cancelled' : 'finished',
-    createdAt: batch.createdAt,
-    // A spread of a thousand ends is fine; a batch cancelled before it had shards ended then.
-    finishedAt: batch.closedAt ?? Math.max(batch.cancelledAt ?? 0, ...ends),
-    total: batch.total,
-    duplicates: batch.duplicates,
-    ...final,
-    options: batch.options,
+    id,
+    ...(name !== undefined && { name }),
+    state: state === 'cancelling' || state === 'cancelled' ? 'cancelled' : 'finished',
+    createdAt: new Date(createdAt).toISOString(),
+    finishedAt: new Date(closedAt).toISOString(),
+    total,
+    duplicates,
+    ...(batch.final ?? sumCounts(shards)),
+    options: publicOptions(options),
+    ...(prices && { cost: costOf(usageOf(workOf(batch, shards)), prices) }),
   };
 }
 
-/** `checkEntry` takes it as an entry: the list can be posted again as it is. */
-type FailedLine = Pick<Outcome, 'url' | 'key' | (typeof FAILURE_FIELDS)[number]>;
+/** The same whoever asks: the record of a finished shard is not written any more. */
+function workOf({ options }: BatchRecord, shards: readonly ShardRecord[]): Work {
+  const sum = (of: (shard: ShardRecord) => number) => shards.reduce((total, shard) => total + of(shard), 0);
+  return {
+    shards: shards.length,
+    turns: sum(({ epoch }) => epoch),
+    workedMs: sum(({ workedMs = 0 }) => workedMs),
+    checkpoints: sum(({ rev }) => rev),
+    results: sum(({ seq }) => seq),
+    files: sum(({ done }) => done),
+    bytes: sum(({ bytes }) => bytes),
+    lookedUp: options.ownPrefix ? 0 : sum(({ done, skipped }) => done + skipped),
+    manifestBytes: sum(({ from, to }) => to - from),
+  };
+}
 
-/** Writes the failed entries as a list. */
+/**
+ * Writes the failed entries as a list: `checkEntry` takes each line as an entry, so that it can be posted again as it
+ * is. The lines are those that the API lists as NDJSON.
+ */
 async function writeFailedList({ state }: Service, batch: BatchRecord, shards: ShardRecord[]): Promise<void> {
   await using writer = createObjectWriter(state, failedListKey(batch.id), { contentType: 'application/x-ndjson' });
   for (const shard of shards) {
     // A listing costs a request, and most shards of a good batch have nothing to list.
     if (shard.failed === 0) continue;
-    for await (const { index, url, key, code, message, httpStatus, attempts } of readOutcomes(state, shard, 'failed')) {
-      const line: FailedLine = { url, key, index, code, message, httpStatus, attempts };
+    for await (const outcome of readOutcomes(state, shard, 'failed')) {
+      const line = { ...outcome, settledAt: new Date(outcome.settledAt).toISOString() };
       await writer.write(Buffer.from(`${JSON.stringify(line)}\n`));
     }
   }

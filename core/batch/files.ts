@@ -1,11 +1,18 @@
 import { InvalidOptionError, UnknownBatchError } from '../model/errors.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ShardRecord } from '../model/records.ts';
+import type { ReadableFiles } from '../ports/file-links.ts';
+import { linkOutcomes, type LinkedOutcome } from './links.ts';
 import { listResults, readResults } from './results.ts';
 import type { Service } from './service.ts';
 
 /** Results objects that a page reads at most, however few of the outcomes wanted are in them. */
 const MAX_OBJECTS_PER_PAGE = 64;
+/** Bytes of a page, about: Lambda answers with 6 MB at most, and some formats go as base64. */
+const MAX_PAGE_BYTES = 3 * 1024 ** 2;
+/** What an outcome takes besides its URL and key, and a link besides the key: the signature of a role's session. */
+const OUTCOME_BYTES = 512;
+const LINK_BYTES = 2048;
 
 /** How far a reader has come in a shard: the last `seq` read whole, and the lines read of the one after it. */
 interface Position {
@@ -18,13 +25,19 @@ interface Position {
  * of a running batch meets each outcome once. A page may be short or empty; `nextCursor` is absent only when nothing
  * more can come.
  *
+ * @param query `links`: the store that the outcomes are linked to; no links if left out
  * @throws UnknownBatchError; InvalidOptionError for a cursor that is none
  */
 export async function listOutcomes(
   { ledger, state }: Pick<Service, 'ledger' | 'state'>,
   batchId: string,
-  query: { state?: Outcome['state'] | undefined; limit: number; cursor?: string | undefined },
-): Promise<{ files: Outcome[]; nextCursor?: string }> {
+  query: {
+    state?: Outcome['state'] | undefined;
+    limit: number;
+    cursor?: string | undefined;
+    links?: ReadableFiles | undefined;
+  },
+): Promise<{ files: LinkedOutcome[]; nextCursor?: string }> {
   const read = await ledger.readBatch(batchId);
   if (!read) throw new UnknownBatchError(batchId);
   const { batch, shards } = read;
@@ -33,21 +46,25 @@ export async function listOutcomes(
 
   const files: Outcome[] = [];
   let objects = 0;
-  const isFull = () => files.length >= query.limit || objects >= MAX_OBJECTS_PER_PAGE;
+  let bytes = 0;
+  const hasRoom = () => files.length < query.limit && bytes < MAX_PAGE_BYTES;
+  const isFull = () => !hasRoom() || objects >= MAX_OBJECTS_PER_PAGE;
 
   for (const shard of shards) {
     if (isFull()) break;
     const position = at(shard);
-    for (const { key, seq, failed } of await listResults(state, shard, position.seq)) {
+    for await (const { key, seq, failed } of listResults(state, shard, position.seq)) {
       if (isFull()) break;
       if (query.state !== 'failed' || failed > 0) {
         const outcomes = await readResults(state, key);
         objects += 1;
         if (position.lines > outcomes.length) throw badCursor();
         for (const outcome of outcomes.slice(position.lines)) {
-          if (files.length >= query.limit) break;
-          if (query.state === undefined || outcome.state === query.state) files.push(outcome);
+          if (!hasRoom()) break;
           position.lines += 1;
+          if (query.state !== undefined && outcome.state !== query.state) continue;
+          files.push(outcome);
+          bytes += pageBytes(outcome, query.links !== undefined);
         }
         if (position.lines < outcomes.length) break;
       }
@@ -57,7 +74,16 @@ export async function listOutcomes(
   }
 
   const complete = batch.closedAt !== undefined && shards.every((shard) => at(shard).seq === shard.seq);
-  return { files, ...(!complete && { nextCursor: encodeCursor(positions) }) };
+  return {
+    files: query.links ? await linkOutcomes(query.links, batch.options.prefix, files) : files,
+    ...(!complete && { nextCursor: encodeCursor(positions) }),
+  };
+}
+
+/** About what an outcome takes of a page; in a link a byte of the key may take three. */
+function pageBytes({ url, key }: Outcome, linked: boolean): number {
+  const keyBytes = Buffer.byteLength(key);
+  return OUTCOME_BYTES + url.length + keyBytes + (linked ? LINK_BYTES + 3 * keyBytes : 0);
 }
 
 /** `12.340-7`: shard by shard the `seq`, and the lines after a dot. Short, since a thousand shards go into one URL. */

@@ -1,4 +1,4 @@
-import { parseResultsKey, resultsPrefix } from '../model/layout.ts';
+import { parseResultsKey, resultsKey, resultsPrefix } from '../model/layout.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ShardRecord } from '../model/records.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -12,22 +12,37 @@ export interface ResultsObject {
 
 /**
  * The results objects of a shard with a `seq` above `after`, in order. Of each `seq` up to the record's, the one of
- * the highest epoch: what dead or stale workers wrote beside it never counted.
+ * the highest epoch: what dead or stale workers wrote beside it never counted. Who stops early reads no further.
  */
-export async function listResults(
+export async function* listResults(
   state: ObjectStore,
   { batchId, shard, seq: newest }: ShardRecord,
   after = 0,
-): Promise<ResultsObject[]> {
-  if (newest <= after) return [];
-  const best = new Map<number, ResultsObject>();
-  for await (const key of state.list(resultsPrefix(batchId, shard))) {
+): AsyncGenerator<ResultsObject> {
+  if (newest <= after) return;
+  /** The next `seq` to be answered. */
+  let next = after + 1;
+  let best: ResultsObject | undefined;
+  const missing = () => new Error(`Results of shard ${shard} of batch ${batchId} are missing.`);
+  const begin = resultsKey(batchId, shard, { seq: next, epoch: 0, failed: 0 });
+  for await (const key of state.list(resultsPrefix(batchId, shard), { after: begin })) {
     const part = parseResultsKey(key);
-    // In the order of keys the epochs of one seq rise.
-    if (part && part.seq > after && part.seq <= newest) best.set(part.seq, { key, seq: part.seq, failed: part.failed });
+    if (!part || part.seq < next) continue;
+    // In the order of keys a seq's epochs rise: at the next seq the last one seen is the highest.
+    if (best && part.seq > best.seq) {
+      yield best;
+      next = best.seq + 1;
+      best = undefined;
+    }
+    if (part.seq > newest) break;
+    if (part.seq !== next) throw missing();
+    best = { key, seq: part.seq, failed: part.failed };
   }
-  if (best.size !== newest - after) throw new Error(`Results of shard ${shard} of batch ${batchId} are missing.`);
-  return [...best.values()].sort((a, b) => a.seq - b.seq);
+  if (best) {
+    yield best;
+    next = best.seq + 1;
+  }
+  if (next !== newest + 1) throw missing();
 }
 
 /** The outcomes of one results object. */
@@ -44,7 +59,7 @@ export async function* readOutcomes(
   shard: ShardRecord,
   only?: Outcome['state'],
 ): AsyncGenerator<Outcome> {
-  for (const { key, failed } of await listResults(state, shard)) {
+  for await (const { key, failed } of listResults(state, shard)) {
     if (only === 'failed' && failed === 0) continue;
     for (const outcome of await readResults(state, key)) {
       if (only === undefined || outcome.state === only) yield outcome;

@@ -1,4 +1,7 @@
-import type { BatchOptions } from '../model/options.ts';
+import type { Cost } from '../cost/cost.ts';
+import type { Prices } from '../cost/prices.ts';
+import type { PublicOptions } from '../model/options.ts';
+import type { Counts } from '../model/records.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -16,6 +19,8 @@ export interface Service {
   /** Uniform in [0, 1): for jitter and ids. */
   random: () => number;
   limits: DeploymentLimits;
+  /** Of what the deployment uses; left out where nothing is paid for. */
+  prices?: Prices | undefined;
   /** Tells the world that a batch is closed. At least once per batch; it may throw to be called again. */
   announce: (summary: Summary) => Promise<void>;
   /** Tells the operator of something that should not happen. Details hold no secrets. */
@@ -38,22 +43,21 @@ export interface DeploymentLimits {
   maxOpenBatches?: number | undefined;
   /** The `maxTotalBytes` of a batch that names none; none if left out. */
   maxTotalBytes?: number | undefined;
+  /** Turns that can be under way at once. */
+  maxTurns: number;
 }
 
-/** Written as `summary.json` when a batch closes. */
-export interface Summary {
+/** How a batch ended: written as `summary.json`, and told to who waits for it. Times are ISO 8601. */
+export interface Summary extends Counts {
   id: string;
   name?: string | undefined;
   state: 'finished' | 'cancelled';
-  createdAt: number;
-  finishedAt: number;
+  createdAt: string;
+  /** When the last of its entries ended. */
+  finishedAt: string;
   total: number;
   duplicates: number;
-  done: number;
-  failed: number;
-  skipped: number;
-  cancelled: number;
-  bytes: number;
-  failures: Record<string, number>;
-  options: BatchOptions;
+  options: PublicOptions;
+  /** Where anything is paid for. */
+  cost?: Cost | undefined;
 }

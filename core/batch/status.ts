@@ -2,6 +2,7 @@ import { UnknownBatchError } from '../model/errors.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { sumCounts, type BatchRecord, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
 import type { Service } from './service.ts';
+import { warningsOf } from './warnings.ts';
 
 /** A shard whose last checkpoint is older no longer counts towards the batch's speed. */
 const RATE_AGE_MS = 60_000;
@@ -22,10 +23,19 @@ export interface BatchStatus extends Counts {
   pending: number;
   /** Pending ones that were tried or are under way. */
   retrying: number;
-  rate: { filesPerSecond: number; bytesPerSecond: number };
+  /** Over about the last minute. */
+  rate: Speed;
+  /** Since the batch was submitted, until it is closed. */
+  averageRate: Speed;
   etaSeconds?: number | undefined;
   shards: { total: number; finished: number; working: number };
   options: BatchOptions;
+  warnings: string[];
+}
+
+export interface Speed {
+  filesPerSecond: number;
+  bytesPerSecond: number;
 }
 
 /**
@@ -60,6 +70,7 @@ export async function batchStatus(
     pending,
     retrying: sum(shards, (shard) => shard.retrying),
     rate,
+    averageRate: averageOf(counts, (batch.closedAt ?? now) - batch.createdAt),
     ...(known && { etaSeconds: Math.ceil(pending / rate.filesPerSecond) }),
     shards: {
       total: batch.shardCount,
@@ -67,10 +78,16 @@ export async function batchStatus(
       working: sum(shards, (shard) => Number(shard.owner !== undefined && shard.leaseUntil > now)),
     },
     options: batch.options,
+    warnings: warningsOf(batch, shards, rate.filesPerSecond),
   };
 }
 
-function rateOf(shards: readonly ShardRecord[], now: number): BatchStatus['rate'] {
+function averageOf({ done, failed, skipped, bytes }: Counts, ms: number): Speed {
+  const perSecond = (n: number) => (ms > 0 ? Math.round((100_000 * n) / ms) / 100 : 0);
+  return { filesPerSecond: perSecond(done + failed + skipped), bytesPerSecond: Math.round(perSecond(bytes)) };
+}
+
+function rateOf(shards: readonly ShardRecord[], now: number): Speed {
   const recent = shards.flatMap(({ rate, owner }) => (owner && rate && rate.at > now - RATE_AGE_MS ? [rate] : []));
   return {
     filesPerSecond: sum(recent, (rate) => rate.filesPerSecond),

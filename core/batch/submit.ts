@@ -13,6 +13,7 @@ import { newBatchId } from './ids.ts';
 import { resolveOptions, type UserOptions } from './options.ts';
 import { startPlanned, type PlannedShard } from './planning.ts';
 import type { Service } from './service.ts';
+import { findSharedHosts, topHosts } from './shared-hosts.ts';
 
 /** A batch as a user asks for it. */
 export interface Submission {
@@ -54,6 +55,7 @@ export async function submitBatch(service: Service, submission: Submission): Pro
   const hasSecrets = Object.keys(submission.headers).length > 0;
   if (hasSecrets) await state.put(secretsKey(id), Buffer.from(JSON.stringify(submission.headers)));
 
+  const top = topHosts(table.hosts);
   await ledger.createBatch({
     id,
     rev: 1,
@@ -65,6 +67,8 @@ export async function submitBatch(service: Service, submission: Submission): Pro
     duplicates: table.duplicates,
     shardCount: shards.length,
     hostCount: table.hostCount,
+    topHosts: top,
+    sharedHosts: await findSharedHosts(ledger, top),
     options,
     hasSecrets,
     ...(submission.retryOf && { retryOf: submission.retryOf.id }),
@@ -82,8 +86,12 @@ async function checkRoom({ ledger, limits }: Service, id: string): Promise<void>
   if (others.length >= limits.maxOpenBatches) throw new TooManyBatchesError(limits.maxOpenBatches);
 }
 
-/** The entries of a list, or everything that is wrong with it. */
-async function collect(items: Submission['items'], rule: KeyRule): Promise<EntryTable> {
+/**
+ * The entries of a list.
+ *
+ * @throws InvalidListError with everything that is wrong with it
+ */
+export async function collect(items: Submission['items'], rule: KeyRule): Promise<EntryTable> {
   const table = createEntryTable();
   const problems: ListProblem[] = [];
   for await (const item of items) {

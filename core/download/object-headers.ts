@@ -51,6 +51,11 @@ export function isOwn({ metadata }: ObjectHeaders, { batchId, index }: Origin): 
   return metadata?.[METADATA.batch] === batchId && metadata[METADATA.index] === String(index);
 }
 
+/** Whether an object was stored by Downburst, for whichever batch. */
+export function isStoredByUs({ metadata }: ObjectHeaders): boolean {
+  return metadata?.[METADATA.batch] !== undefined;
+}
+
 /** A header's value if an object store can keep it: printable ASCII, not empty, not absurdly long. */
 function printable(value: string | undefined): string | undefined {
   const text = value?.trim() ?? '';

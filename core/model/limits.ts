@@ -114,6 +114,9 @@ export const DEFAULT_MAX_OPEN_BATCHES = 20;
 /** The longest wait that a client may ask for: API Gateway answers within 30 s, the last look included. */
 export const MAX_WAIT_MS = 25 * SECOND;
 
+/** Memory of a deployed worker, in MB: as much as brings one whole vCPU. */
+export const WORKER_MB = 1769;
+
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;
 /** Planning that takes longer has died. */

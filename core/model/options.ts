@@ -30,6 +30,14 @@ export interface BatchOptions {
   lowSpeed: { bytesPerSecond: number; seconds: number };
 }
 
+/** Options as users see them, and can send them again. */
+export type PublicOptions = Omit<BatchOptions, 'ownPrefix'> & { ownPrefix?: undefined };
+
+/** Leaves out what is internal. */
+export function publicOptions(options: BatchOptions): PublicOptions {
+  return { ...options, ownPrefix: undefined };
+}
+
 export interface Timeouts {
   /** Name look-up, TCP and TLS together, per hop. */
   connectMs: number;

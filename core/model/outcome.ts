@@ -25,11 +25,13 @@ export interface Outcome {
   settledAt: number;
 }
 
-/** What a failed list says of an entry besides its URL and key. */
+/** What a list of failed entries says of one besides its URL and key; passed over when the list is posted again. */
 export const FAILURE_FIELDS = [
   'index',
+  'state',
   'code',
   'message',
   'httpStatus',
   'attempts',
+  'settledAt',
 ] as const satisfies (keyof Outcome)[];

@@ -38,6 +38,10 @@ export interface BatchRecord {
   shardCount: number;
   /** Source hosts in all. */
   hostCount: number;
+  /** A few of those with the most entries, and how many. */
+  topHosts?: Readonly<Record<string, number>> | undefined;
+  /** Of these, the ones that another open batch worked when this one was submitted, with its id. */
+  sharedHosts?: Readonly<Record<string, string>> | undefined;
   options: BatchOptions;
   /** Whether request headers of the whole batch wait under `secrets/`. */
   hasSecrets: boolean;
@@ -120,8 +124,10 @@ export interface ShardRecord extends Counts {
   crashes: number;
   /** Only entries are left that lead into hosts planned for other shards; set once, never taken back. */
   abroad?: boolean | undefined;
-  /** Speed over the newest checkpoint's interval, and when that ended. */
+  /** Speed over about the last minute, and when it was measured. */
   rate?: { filesPerSecond: number; bytesPerSecond: number; at: number } | undefined;
+  /** Milliseconds of all turns together, up to their last checkpoints. */
+  workedMs?: number | undefined;
   finishedAt?: number | undefined;
 }
 

@@ -17,8 +17,8 @@ export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<Buffer | undefined>;
   /** What is known of an object without its body; `undefined` where there is none. */
   head(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>;
-  /** Every key that starts with `prefix`, in the order of their UTF-8 bytes. */
-  list(prefix: string, options?: CallOptions): AsyncIterable<string>;
+  /** Every key that starts with `prefix` and comes behind `after`, in the order of their UTF-8 bytes. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<string>;
   /** Removes an object; removing what is not there succeeds. */
   delete(key: string, options?: CallOptions): Promise<void>;
 
@@ -44,6 +44,11 @@ export interface GetOptions extends CallOptions {
   from?: number | undefined;
   /** The byte after the last one wanted; the object's end if left out. */
   to?: number | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** A key, which need not be there; from the beginning if left out. */
+  after?: string | undefined;
 }
 
 /** What is kept beside an object's bytes. */

@@ -8,6 +8,9 @@ import { isEmpty, type WaitingList } from './waiting.ts';
 /** How long to wait before a write that failed is tried again. */
 const RETRY_MS = 500;
 
+/** A speed is averaged over about so long: an interval counts e times less for every minute that has passed since. */
+const RATE_MS = 60_000;
+
 /** A turn's state at one moment. */
 export interface Snapshot {
   outcomes: readonly Outcome[];
@@ -45,6 +48,7 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
   let fenceAt = acquired.leaseUntil - FENCE_MS;
   let waitingObjects = 0;
   let rateFrom = acquired.leaseUntil - LEASE_MS;
+  let workedFrom = rateFrom;
 
   function isFenced(): boolean {
     if (!lost.signal.aborted && clock.now() >= fenceAt) lose();
@@ -88,6 +92,8 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     // Progress: the crashes before it were not in vain. What care they led to stays until a clean release.
     if (outcomes.length > 0) next.crashes = Math.min(next.crashes, CARE_AFTER_CRASHES);
     if (outcomes.length > 0) next.rate = rateOf(outcomes);
+    next.workedMs = (record.workedMs ?? 0) + clock.now() - workedFrom;
+    workedFrom = clock.now();
     if (release) applyRelease(next, release, clock.now());
 
     if (outcomes.length > 0) {
@@ -128,9 +134,12 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     const seconds = Math.max(1, at - rateFrom) / 1000;
     rateFrom = at;
     const bytes = outcomes.reduce((sum, outcome) => sum + (outcome.bytes ?? 0), 0);
+    const before = record.rate;
+    const weight = before ? 1 - Math.exp(-seconds / (RATE_MS / 1000)) : 1;
+    const average = (last: number, now: number) => last + weight * (now - last);
     // Rounded: a record has at most 1 KB.
-    const filesPerSecond = Math.round((100 * outcomes.length) / seconds) / 100;
-    return { filesPerSecond, bytesPerSecond: Math.round(bytes / seconds), at };
+    const filesPerSecond = Math.round(100 * average(before?.filesPerSecond ?? 0, outcomes.length / seconds)) / 100;
+    return { filesPerSecond, bytesPerSecond: Math.round(average(before?.bytesPerSecond ?? 0, bytes / seconds)), at };
   }
 
   return {

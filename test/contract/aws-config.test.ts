@@ -18,6 +18,7 @@ test('the four names are enough', () => {
     queueUrl: ENV.DOWNBURST_QUEUE_URL,
     maxConnectionsPerHost: 256,
     maxOpenBatches: 20,
+    maxConcurrency: 100,
     allowedNetworks: [],
   });
 });

@@ -187,6 +187,17 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
         await Promise.all(keys.map((key) => store.put(key, Buffer.alloc(0))));
         expect(await keysOf(store, 'many/')).toEqual(keys);
       });
+
+      test('can begin behind a key, whether that is there or not', async () => {
+        const store = await create();
+        for (const key of ['l/a', 'l/b/1', 'l/b/2', 'l/c', 'm']) await store.put(key, Buffer.from('x'));
+        const behind = (after: string) => Array.fromAsync(store.list('l/', { after }));
+        expect(await behind('l/b/1')).toEqual(['l/b/2', 'l/c']);
+        expect(await behind('l/b')).toEqual(['l/b/1', 'l/b/2', 'l/c']);
+        expect(await behind('a')).toEqual(['l/a', 'l/b/1', 'l/b/2', 'l/c']);
+        expect(await behind('l/c')).toEqual([]);
+        expect(await behind('z')).toEqual([]);
+      });
     });
 
     describe('uploads in parts', () => {

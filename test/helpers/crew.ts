@@ -105,6 +105,7 @@ export function createCrew({ limits, seed = 1, wrap, ...options }: CrewOptions =
       connectionsPerShard: 16,
       connectionsPerMixedShard: 64,
       maxConnectionsPerHost: 256,
+      maxTurns: 8,
       ...limits,
     },
     warn: () => undefined,

@@ -101,10 +101,11 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
       return { ...headers, bytes: body.length };
     },
     // eslint-disable-next-line @typescript-eslint/require-await -- the port is asynchronous
-    async *list(prefix, { signal } = {}) {
-      for (const key of [...objects.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
+    async *list(prefix, { signal, after = '' } = {}) {
+      const order = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+      for (const key of [...objects.keys()].sort(order)) {
         signal?.throwIfAborted();
-        if (key.startsWith(prefix)) yield key;
+        if (key.startsWith(prefix) && order(key, after) > 0) yield key;
       }
     },
     async delete(key, options) {

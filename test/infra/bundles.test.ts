@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAwsStores } from '../../adapters/aws/stores.ts';
 import { systemClock } from '../../adapters/system-clock.ts';
 import type { Service } from '../../core/batch/service.ts';
-import type { FileDocument, StatusDocument } from '../../http/status-document.ts';
+import type { FileDocument, StatusDocument } from '../../http/documents.ts';
 import type { HttpAnswer } from '../../lambdas/http-handler.ts';
 import { startAws, type Aws } from '../helpers/aws.ts';
 import { httpEvent, scheduledEvent, sqsEvent, type HttpRequest } from '../helpers/lambda-events.ts';

@@ -170,7 +170,7 @@ describe('what the functions may do', () => {
 
   it.each([
     ['api', [...LOG('Api'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 's3:PutObject State/secrets/*']],
-    ['status', [...LOG('Status'), ...READ, ...LIST]],
+    ['status', [...LOG('Status'), ...READ, ...LIST, 's3:GetObject Files/*', 's3:ListBucket Files if s3:prefix *']],
     ['planner', [...LOG('Planner'), ...READ, ...LIST, ...WRITE]],
     ['sweeper', [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 'sqs:GetQueueAttributes Tickets']],
     [

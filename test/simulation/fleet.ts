@@ -48,6 +48,7 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
         connectionsPerShard: 16,
         connectionsPerMixedShard: 64,
         maxConnectionsPerHost: 256,
+        maxTurns: 100,
         ...limits,
       },
       announce: () => Promise.resolve(),

@@ -50,8 +50,8 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
   {
     rule: 'of each seq the object of the highest epoch counts',
     file: 'batch/results.ts',
-    line: 'part.seq <= newest)',
-    without: 'part.seq <= newest && !best.has(part.seq))',
+    line: 'best = { key, seq: part.seq, failed: part.failed };',
+    without: 'best ??= { key, seq: part.seq, failed: part.failed };',
     breaks: ['pages-differ', 'failed-list-wrong'],
   },
   {

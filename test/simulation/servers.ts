@@ -114,8 +114,9 @@ export class Servers {
           objects.get(key)?.subarray(options?.from ?? 0, options?.to),
         ),
       head: (key) => call('HEAD', () => ({ bytes: objects.get(key)?.length ?? 0 })),
-      async *list(prefix) {
-        yield* await call('LIST', () => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort());
+      async *list(prefix, { after = '' } = {}) {
+        const isWanted = (key: string) => key.startsWith(prefix) && key > after;
+        yield* await call('LIST', () => [...objects.keys()].filter(isWanted).sort());
       },
       delete: (key) => call(`DELETE ${key.replace(/^batches\/[^/]+\//, '')}`, () => void objects.delete(key)),
       createUpload: unused,

@@ -80,6 +80,7 @@ class World {
       connectionsPerShard: 1 + this.scheduler.int(2),
       connectionsPerMixedShard: 2 + this.scheduler.int(3),
       maxConnectionsPerHost: 16,
+      maxTurns: 4,
     };
     this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
     this.servers.landed = (record, by) => this.parks.landed(by, record);

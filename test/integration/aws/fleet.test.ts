@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { TICKET_OVERDUE_MS } from '../../../core/model/limits.ts';
-import type { FileDocument, StatusDocument } from '../../../http/status-document.ts';
+import type { FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { S3_INTERNAL_ERROR, SLOW_DOWN, THROTTLED, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
 import { cutOff, file, inTurn } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';

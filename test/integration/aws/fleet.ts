@@ -8,7 +8,7 @@ import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createByteBudget } from '../../../core/download/byte-budget.ts';
 import { createDownloader } from '../../../core/download/create-downloader.ts';
 import { SWEEP_INTERVAL_MS } from '../../../core/model/limits.ts';
-import type { StatusDocument } from '../../../http/status-document.ts';
+import type { StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createSweeperHandler } from '../../../lambdas/sweeper.ts';
@@ -104,6 +104,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     connectionsPerShard: 16,
     connectionsPerMixedShard: 64,
     maxConnectionsPerHost: 256,
+    maxTurns: 100,
     ...options.limits,
   };
 
@@ -128,9 +129,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   const api = createInstance('api', createLife());
+  const status = createInstance('status', createLife());
   const handlers = {
     post: createApiHandler(api.service, log),
-    get: createStatusHandler(createInstance('status', createLife()).service, log),
+    get: createStatusHandler({ ...status.service, files: status.files }, log),
   };
   const sweep = createSweeperHandler(createInstance('sweeper', createLife()).service);
 

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FieldError, ProblemDocument } from '../../../http/problem.ts';
-import type { BatchItemDocument, FileDocument, StatusDocument } from '../../../http/status-document.ts';
+import type { BatchItemDocument, FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { fileBody, fileSha256, startFileOrigin } from '../local/file-origin.ts';
 
 /** An id of the right form that no batch has. */

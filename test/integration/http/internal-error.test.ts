@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createFileStore } from '../../../adapters/files/file-store.ts';
 import { createSqliteLedger } from '../../../adapters/sqlite/ledger.ts';
 import { systemClock } from '../../../adapters/system-clock.ts';
+import { localLinks } from '../../../local/files-route.ts';
 import { createReadApp } from '../../../http/read-app.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -17,7 +18,10 @@ describe('an error that nobody foresaw', () => {
     ];
     const state = createFileStore({ root, tempRoot, metadataRoot });
     const told: unknown[] = [];
-    const app = createReadApp({ ledger, state, clock: systemClock }, { onError: (...args) => told.push(args) });
+    const app = createReadApp(
+      { ledger, state, files: { ...state, ...localLinks }, clock: systemClock },
+      { onError: (...args) => told.push(args) },
+    );
     ledger.close();
 
     const answer = await app.request('/batches?limit=7');

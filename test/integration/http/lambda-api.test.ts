@@ -35,6 +35,7 @@ async function startFunctions(): Promise<ApiHost> {
       connectionsPerShard: 16,
       connectionsPerMixedShard: 64,
       maxConnectionsPerHost: 256,
+      maxTurns: 8,
     },
     announce: () => Promise.resolve(),
     warn: () => undefined,
@@ -68,7 +69,7 @@ async function startFunctions(): Promise<ApiHost> {
 
   const gateway = await startGateway({
     api: createApiHandler(service, log),
-    status: createStatusHandler(service, log),
+    status: createStatusHandler({ ...service, files }, log),
   });
   stack.defer(() => gateway.close());
   stack.defer(() => stop.abort());

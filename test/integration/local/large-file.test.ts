@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
-import type { StatusDocument } from '../../../http/status-document.ts';
+import type { StatusDocument } from '../../../http/documents.ts';
 import { file } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { startServiceProcess } from '../../helpers/service.ts';

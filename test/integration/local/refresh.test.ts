@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { StatusDocument } from '../../../http/status-document.ts';
+import type { StatusDocument } from '../../../http/documents.ts';
 import { startService } from '../../helpers/service.ts';
 import { fileBody } from './file-origin.ts';
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { FileDocument, StatusDocument } from '../../../http/status-document.ts';
+import type { FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { runMain, startServiceProcess } from '../../helpers/service.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 import { fileSha256, startFileOrigin } from './file-origin.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { createReadApp } from '../../../http/read-app.ts';
-import type { StatusDocument } from '../../../http/status-document.ts';
+import type { StatusDocument } from '../../../http/documents.ts';
 import { serveHttp } from '../../../local/http-server.ts';
 import { createService, submit, urlsOf } from '../../unit/batch/service.ts';
 

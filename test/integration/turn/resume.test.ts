@@ -15,7 +15,7 @@ import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { until } from '../../helpers/until.ts';
 import { rangeStart, serve, version } from '../../helpers/versions.ts';
 import { changeShard, shardOf } from '../../unit/batch/outcomes.ts';
-import { createService, submit, type TestService } from '../../unit/batch/service.ts';
+import { createService, submit } from '../../unit/batch/service.ts';
 
 const PART_BYTES = 16;
 const FILE = version('A', 100);
@@ -31,7 +31,7 @@ async function startBatch(answers: [Answer, ...Answer[]], options: object = {}) 
   const origin = await startOrigin({ '/a': inTurn(...answers) });
   const files = createMemoryStore();
   // The longest pauses: a turn does not wait for a retry, but ends.
-  const service: TestService = { ...(await createService()), files, random: () => 1 - Number.EPSILON };
+  const service = { ...(await createService()), files, random: () => 1 - Number.EPSILON };
   const { clock, tickets } = service;
   const id = await submit(service, [origin.url('/a')], { options });
 

@@ -141,18 +141,22 @@ describe('a batch whose shards are finished', () => {
         url: 'https://a.example/1.jpg?sig=x',
         key: 'a.example/1~0123456789.jpg',
         index: 2,
+        state: 'failed',
         code: 'NOT_FOUND',
         message: 'gone',
         httpStatus: 404,
         attempts: 1,
+        settledAt: '1970-01-01T00:00:00.000Z',
       },
       {
         url: 'https://a.example/5.jpg',
         key: 'a.example/5.jpg',
         index: 5,
+        state: 'failed',
         code: 'TOO_LARGE',
         message: 'too large',
         attempts: 1,
+        settledAt: '1970-01-01T00:00:00.000Z',
       },
     ]);
     const again = await submit(service, lines);
@@ -189,7 +193,15 @@ describe('a batch is not closed', () => {
 
   test.each([2, 3])('while it is planned, though all of the %i shards that there are are finished', async (count) => {
     const service = await createService();
-    const calls = ['manifest', 'index', 'plan', 'batch', 'read plan', ...Array<string>(count).fill('shard')];
+    const calls = [
+      'manifest',
+      'index',
+      'plan',
+      'list open',
+      'batch',
+      'read plan',
+      ...Array<string>(count).fill('shard'),
+    ];
     const urls = ['a', 'b', 'c'].flatMap((host) => urlsOf(2, `${host}.example`));
     await untilDead(submit(dyingAt(service, calls.length, 'after').service, urls));
     const [id = ''] = await service.ledger.listOpen();

@@ -105,7 +105,7 @@ describe('cancelling', () => {
     expect(await batchStatus(service, id)).toMatchObject({ state: 'cancelled', cancelled: 5 });
   });
 
-  test.each([4, 6, 7, 8])('ends a batch whose planner died at its call %i, shards missing or not', async (call) => {
+  test.each([5, 7, 8, 9])('ends a batch whose planner died at its call %i, shards missing or not', async (call) => {
     const service = await createService();
     await untilDead(submit(dyingAt(service, call, 'after').service, URLS));
     const [id = ''] = await service.ledger.listOpen();
@@ -183,7 +183,7 @@ describe('what does not go with a state is an error', () => {
 
   test('pause of a batch that is being planned', async () => {
     const service = await createService();
-    await untilDead(submit(dyingAt(service, 4, 'after').service, URLS));
+    await untilDead(submit(dyingAt(service, 5, 'after').service, URLS));
     const [id = ''] = await service.ledger.listOpen();
     await expect(pauseBatch(service, id)).rejects.toThrow(new BatchStateError('The batch is planning.'));
   });

@@ -6,6 +6,7 @@ import { createSqliteTickets } from '../../../adapters/sqlite/tickets.ts';
 import type { DeploymentLimits, Service, Summary } from '../../../core/batch/service.ts';
 import { submitBatch, type Submission } from '../../../core/batch/submit.ts';
 import type { ListItem } from '../../../core/plan/text-list.ts';
+import type { FileLinks } from '../../../core/ports/file-links.ts';
 import type { ObjectStore } from '../../../core/ports/object-store.ts';
 import type { Ticket } from '../../../core/ports/tickets.ts';
 import { createManualClock, type ManualClock } from '../../helpers/manual-clock.ts';
@@ -17,11 +18,13 @@ export const LIMITS: DeploymentLimits = {
   connectionsPerShard: 4,
   connectionsPerMixedShard: 64,
   maxConnectionsPerHost: 64,
+  maxTurns: 8,
 };
 
 export interface TestService extends Service {
-  files: ObjectStore;
   clock: ManualClock;
+  /** Links to it lead nowhere. */
+  files: ObjectStore & FileLinks;
   announced: Summary[];
   warned: { message: string; details: Record<string, unknown> }[];
 }
@@ -42,7 +45,10 @@ export async function createService(limits: Partial<DeploymentLimits> = {}): Pro
     ledger,
     tickets,
     state: createFileStore({ root: `${folder}/state`, tempRoot: `${folder}/temp`, metadataRoot: `${folder}/headers` }),
-    files: createFileStore({ root: `${folder}/files`, tempRoot: `${folder}/parts`, metadataRoot: `${folder}/sides` }),
+    files: {
+      ...createFileStore({ root: `${folder}/files`, tempRoot: `${folder}/parts`, metadataRoot: `${folder}/sides` }),
+      link: (key) => Promise.resolve(`/files/${key}`),
+    },
     clock,
     random: randomFrom(1),
     limits: { ...LIMITS, ...limits },

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { closeBatch } from '../../../core/batch/close.ts';
 import { cancelBatch } from '../../../core/batch/control.ts';
 import { batchStatus, listBatches } from '../../../core/batch/status.ts';
 import { UnknownBatchError } from '../../../core/model/errors.ts';
 import type { Outcome } from '../../../core/model/outcome.ts';
 import { changeShard, outcome, settle } from './outcomes.ts';
-import { createService, submit, urlsOf } from './service.ts';
+import { createService, dyingAt, submit, urlsOf } from './service.ts';
 
 const URLS = [...urlsOf(6, 'a.example'), ...urlsOf(6, 'b.example'), 'https://c.example/1.jpg'];
 
@@ -99,6 +100,28 @@ describe('the status of a batch', () => {
     const later = await batchStatus(service, id);
     expect(later.rate).toEqual({ filesPerSecond: 0, bytesPerSecond: 0 });
     expect(later).not.toHaveProperty('etaSeconds');
+  });
+
+  test('has the speed since its submission, which no longer falls once it is closed', async () => {
+    const service = await createService();
+    const id = await submit(service, urlsOf(2));
+    await service.clock.advance(4000);
+    await settle(service, id, 0, [outcome(1, 'done', { bytes: 100 }), outcome(2, 'failed')], {
+      finishedAt: service.clock.now(),
+    });
+    const averageRate = { filesPerSecond: 0.5, bytesPerSecond: 25 };
+    expect(await batchStatus(service, id)).toMatchObject({ averageRate });
+    await closeBatch(service, id);
+    await service.clock.advance(60_000);
+    expect(await batchStatus(service, id)).toMatchObject({ averageRate, warnings: [] });
+  });
+
+  test('is one query of the ledger, whatever the size of the batch', async () => {
+    const service = await createService();
+    const id = await submit(service, URLS);
+    const watched = dyingAt(service, Infinity, 'before');
+    await batchStatus(watched.service, id);
+    expect(watched.calls).toEqual(['ledger.readBatch']);
   });
 
   test('of an unknown batch is an error', async () => {

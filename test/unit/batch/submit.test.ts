@@ -176,8 +176,8 @@ describe('a bad list', () => {
 describe('planning can be repeated', () => {
   test('at once by several, and once more later: the batch is the same', async () => {
     const service = await createService();
-    // The sixth call is the one for the first shard.
-    await untilDead(submit(dyingAt(service, 6, 'before').service, URLS));
+    // The seventh call is the one for the first shard.
+    await untilDead(submit(dyingAt(service, 7, 'before').service, URLS));
     const [open = ''] = await service.ledger.listOpen();
     await Promise.all([startPlanned(service, open), startPlanned(service, open), startPlanned(service, open)]);
     const planned = await look(service, open);

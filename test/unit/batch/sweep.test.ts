@@ -253,7 +253,7 @@ describe('the sweeper', () => {
 
   test('goes on with the other batches where one is in trouble', async () => {
     const service = await createService();
-    await untilDead(submit(dyingAt(service, 4, 'after').service, URLS));
+    await untilDead(submit(dyingAt(service, 5, 'after').service, URLS));
     const [broken = ''] = await service.ledger.listOpen();
     await service.state.delete(planKey(broken));
     const id = await createRunning(service);
@@ -318,7 +318,7 @@ describe('a host that starts again after all its workers died', () => {
 
   test('starts though one batch is in trouble', async () => {
     const service = await createService();
-    await untilDead(submit(dyingAt(service, 4, 'after').service, URLS));
+    await untilDead(submit(dyingAt(service, 5, 'after').service, URLS));
     const [broken = ''] = await service.ledger.listOpen();
     await service.state.delete(planKey(broken));
     await createRunning(service);
@@ -332,7 +332,7 @@ describe('a host that starts again after all its workers died', () => {
       const service = await createService();
       const id = await createRunning(service);
       await changeShard(service, id, 0, { owner: OWNER, leaseUntil: service.clock.now() + LEASE_MS });
-      await untilDead(submit(dyingAt(service, 6, 'after').service, URLS));
+      await untilDead(submit(dyingAt(service, 7, 'after').service, URLS));
       await untilDead(recoverAfterRestart(die(service).service));
       await recoverAfterRestart(service);
       const tickets = await takeTickets(service);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusDocument } from '../../../http/status-document.ts';
+import type { StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
 import type { HttpAnswer } from '../../../lambdas/http-handler.ts';
 import { createLog } from '../../../lambdas/log.ts';
@@ -120,7 +120,7 @@ describe('the deployed API', () => {
 
   it('tells an error that nobody foresaw to the log, and to the client only that there was one', async () => {
     const { service, log, logged } = await createFunctions();
-    const status = createStatusHandler(dyingAt(service, 1, 'before').service, log);
+    const status = createStatusHandler({ ...dyingAt(service, 1, 'before').service, files: service.files }, log);
     const answer = await status(httpEvent({ path: '/batches?cursor=01890a5d-ac96-774b-bcce-b302099a8057' }));
     expect(answer.statusCode).toBe(500);
     expect(answer.body).not.toContain(Death.name);

@@ -70,7 +70,8 @@ function largestShard(codes: readonly FailureCode[]): ShardRecord {
     waiting: waitingKey(id, 999, 123_456, 12_345, 99),
     crashes: 10,
     abroad: true,
-    rate: { filesPerSecond: 123.456_789_012_345_67, bytesPerSecond: 123_456_789.123_456_78, at: time },
+    rate: { filesPerSecond: 12_345.67, bytesPerSecond: 123_456_789, at: time },
+    workedMs: 7 * 86_400_000,
     finishedAt: time,
   };
 }
@@ -79,7 +80,7 @@ const size = (record: ShardRecord) => Buffer.byteLength(JSON.stringify(record));
 
 test('a shard record does not grow with its entries: a kilobyte, unless they fail in more than eight ways', () => {
   const longest = CODES.toSorted((a, b) => b.length - a.length);
-  expect(size(largestShard([]))).toBeLessThanOrEqual(800);
+  expect(size(largestShard([]))).toBeLessThanOrEqual(820);
   expect(size(largestShard(longest.slice(0, 8)))).toBeLessThanOrEqual(1024);
   expect(size(largestShard(CODES))).toBeLessThanOrEqual(1536);
 });

@@ -1,0 +1,20 @@
+import { BatchStateError, UnknownBatchError } from '../model/errors.ts';
+import { summaryKey } from '../model/layout.ts';
+import type { Service } from './service.ts';
+
+/**
+ * A closed batch's summary, as the JSON that closing wrote.
+ *
+ * @throws UnknownBatchError, BatchStateError while there is none
+ */
+export async function readSummary(
+  { ledger, state }: Pick<Service, 'ledger' | 'state'>,
+  batchId: string,
+): Promise<string> {
+  const batch = await ledger.getBatch(batchId);
+  if (!batch) throw new UnknownBatchError(batchId);
+  if (batch.closedAt === undefined) throw new BatchStateError(`The batch is ${batch.state}; it has no summary yet.`);
+  const body = await state.get(summaryKey(batchId));
+  if (!body) throw new Error(`Batch ${batchId} has no summary.`);
+  return body.toString();
+}
