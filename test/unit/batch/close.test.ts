@@ -4,6 +4,9 @@ import { listOutcomes } from '../../../core/batch/files.ts';
 import type { Summary } from '../../../core/batch/service.ts';
 import { batchStatus } from '../../../core/batch/status.ts';
 import { sweep } from '../../../core/batch/sweep.ts';
+import { readSummary } from '../../../core/batch/summary.ts';
+import { AWS_PRICES } from '../../../core/cost/prices.ts';
+import { BatchStateError, UnknownBatchError } from '../../../core/model/errors.ts';
 import { failedListKey, secretsKey, summaryKey } from '../../../core/model/layout.ts';
 import { changeShard, outcome, putResults, settle } from './outcomes.ts';
 import {
@@ -169,6 +172,27 @@ describe('a batch whose shards are finished', () => {
     await settle(service, id, 0, [outcome(1, 'done')], { finishedAt: 1 });
     await closeBatch(service, id);
     expect(await textOf(service, failedListKey(id))).toBe('');
+  });
+
+  test('has a summary that tells what it cost, where anything is paid for', async () => {
+    const service = await createService();
+    const id = await createFinished(service);
+    await changeShard(service, id, 1, { workedMs: 60_000 });
+    await expect(readSummary(service, id)).rejects.toThrow(
+      new BatchStateError('The batch is running; it has no summary yet.'),
+    );
+    await closeBatch({ ...service, prices: AWS_PRICES }, id);
+    const summary = JSON.parse(await readSummary(service, id)) as Summary;
+    expect(summary).toEqual(service.announced[0]);
+    expect(summary).toMatchObject({ id, name: 'cats', state: 'finished', total: 5, done: 2, failed: 2, skipped: 1 });
+    expect(new Date(summary.finishedAt).getTime()).toBe(service.clock.now() - 1000);
+    expect(summary.cost?.parts.lambda).toBeCloseTo(60 * (1769 / 1024) * 0.0000133334, 5);
+    expect(summary.options).not.toHaveProperty('ownPrefix');
+
+    const free = await createFinished(service);
+    await closeBatch(service, free);
+    expect(JSON.parse(await readSummary(service, free))).not.toHaveProperty('cost');
+    await expect(readSummary(service, 'nothing')).rejects.toThrow(UnknownBatchError);
   });
 
   test('still lists its outcomes', async () => {
