@@ -1,3 +1,4 @@
+import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -46,6 +47,9 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   // For Lambda, which receives in the worker's name.
   allow([worker], ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], [tickets.queueArn]);
   allow([sweeper], ['sqs:GetQueueAttributes'], [tickets.queueArn]);
+
+  const bus = Stack.of(ledger).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' });
+  allow(closers, ['events:PutEvents'], [bus]);
 
   const batches = state.arnForObjects('batches/*');
   const secrets = state.arnForObjects('secrets/*');

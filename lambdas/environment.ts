@@ -45,7 +45,7 @@ export function entryPoint<E, C, A>(make: (environment: Environment) => Handler<
 
 function createEnvironment(env: NodeJS.ProcessEnv): Environment {
   const config = readConfig(env);
-  const { ledger, tickets, state, files } = createAwsStores(config);
+  const { ledger, tickets, state, files, publish } = createAwsStores(config);
   const { maxConnectionsPerHost, maxOpenBatches } = config;
   const log = createLog(process.stdout, () => systemClock.now());
   const service: Service = {
@@ -57,7 +57,10 @@ function createEnvironment(env: NodeJS.ProcessEnv): Environment {
     random: Math.random,
     limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches, maxTurns: config.maxConcurrency },
     prices: AWS_PRICES,
-    announce: (summary) => Promise.try(() => log.info('batch closed', closedDetails(summary))),
+    announce: async (summary) => {
+      await publish(summary);
+      log.info('batch closed', closedDetails(summary));
+    },
     warn: (message, details) => log.warn(message, details),
   };
   return { config, service, files, log };

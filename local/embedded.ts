@@ -13,13 +13,16 @@ import { SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
 import { createApp } from '../http/app.ts';
 import { addReadRoutes } from '../http/read-app.ts';
 import { addWriteRoutes } from '../http/write-app.ts';
+import { createAnnounce } from './announce.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
 import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
+import { startNotifier } from './notifier.ts';
 import { StartError } from './start-error.ts';
 import { layout, limitsFor, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
+import type { Webhook } from './webhook.ts';
 import { createWorkerPool } from './worker-pool.ts';
 
 /** How long turns may take to bring their work home when the service stops. */
@@ -34,6 +37,8 @@ export interface EmbeddedOptions {
   workers: number;
   /** Networks in CIDR notation that may be downloaded from besides the public internet. */
   allowedNetworks: readonly string[];
+  /** Who is told of closed batches, if anybody. */
+  webhook?: Webhook | undefined;
   log: Log;
 }
 
@@ -57,7 +62,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const stores = await openFolder(dataFolder);
   stack.defer(() => stores.close());
 
-  const onBatchClosed = (summary: Summary) => log.info(closedLine(summary));
+  const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
+  if (notifier) stack.defer(() => notifier.stop());
+
+  const onBatchClosed = (summary: Summary) => {
+    log.info(closedLine(summary));
+    notifier?.wake();
+  };
   const onWarning = (message: string, details: object) => log.error(`${message} ${JSON.stringify(details)}`);
   let wake: () => void = () => undefined;
   const service: Service = {
@@ -70,14 +81,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       },
     },
     limits: limitsFor(workers),
-    announce: (summary) => Promise.try(onBatchClosed, summary),
+    announce: createAnnounce(stores, notifier !== undefined, onBatchClosed),
     warn: onWarning,
   };
   await recoverAfterRestart(service);
 
   const pool = await createWorkerPool({
     script: new URL('worker.ts', import.meta.url),
-    settings: { dataFolder, workers, allowedNetworks: options.allowedNetworks },
+    settings: { dataFolder, workers, allowedNetworks: options.allowedNetworks, notify: notifier !== undefined },
     clock: service.clock,
     log,
     onTicketsSent: () => wake(),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { startEmbedded } from './embedded.ts';
 import type { Embedded } from './embedded.ts';
-import { parseFlags, USAGE, UsageError } from './flags.ts';
+import { parseFlags, readWebhook, USAGE, UsageError } from './flags.ts';
 import type { Flags } from './flags.ts';
 import { createLog } from './log.ts';
 import { StartError } from './start-error.ts';
@@ -26,8 +26,9 @@ async function serve(flags: Flags): Promise<void> {
   // Read at the first use, which is yet to come. Look-ups block a thread each: with Node's four a few dead name servers
   // would hold up every file that is written.
   process.env.UV_THREADPOOL_SIZE ??= '64';
+  const webhook = await readWebhook(flags, process.env);
   const log = createLog(process.stderr, Date.now);
-  const starting = startEmbedded({ ...flags, log });
+  const starting = startEmbedded({ ...flags, webhook, log });
   stopOnSignal(starting);
   const { url, filesFolder } = await starting;
   process.stdout.write(`Downburst ${await version()} listens on ${url} and stores files in ${filesFolder}

@@ -7,6 +7,8 @@ export interface WorkerSettings {
   /** How many worker threads there are in all. */
   workers: number;
   allowedNetworks: readonly string[];
+  /** Whether somebody is to be told of closed batches. */
+  notify: boolean;
 }
 
 /** From the main thread to a worker thread. */

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileStore, removeStale, type FileStore } from '../adapters/files/file-store.ts';
 import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
+import { createSqliteNotices, type Notices } from '../adapters/sqlite/notices.ts';
 import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { DeploymentLimits, Service } from '../core/batch/service.ts';
@@ -18,6 +19,7 @@ export function layout(dataFolder: string) {
     objects: join(state, 'objects'),
     ledger: join(state, 'ledger.sqlite'),
     tickets: join(state, 'tickets.sqlite'),
+    notices: join(state, 'notices.sqlite'),
     temp: join(state, 'temp'),
     headers: join(state, 'headers'),
   };
@@ -56,17 +58,21 @@ export async function removeOrphans(dataFolder: string, { ledger, state }: Store
 
 export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & {
   files: FileStore;
+  notices: Notices;
   close: () => void;
 };
 
 /** A thread's own connections to the state. */
 export function openStores(dataFolder: string): Stores {
-  const { files, objects, ledger: ledgerPath, tickets: ticketsPath, temp, headers } = layout(dataFolder);
-  const ledger = createSqliteLedger(ledgerPath);
-  const tickets = createSqliteTickets(ticketsPath, systemClock);
+  const paths = layout(dataFolder);
+  const { files, objects, temp, headers } = paths;
+  const ledger = createSqliteLedger(paths.ledger);
+  const tickets = createSqliteTickets(paths.tickets, systemClock);
+  const notices = createSqliteNotices(paths.notices);
   return {
     ledger,
     tickets,
+    notices,
     state: createFileStore({ root: objects, tempRoot: join(temp, 'objects'), metadataRoot: join(headers, 'objects') }),
     files: createFileStore({ root: files, tempRoot: join(temp, 'files'), metadataRoot: join(headers, 'files') }),
     clock: systemClock,
@@ -74,6 +80,7 @@ export function openStores(dataFolder: string): Stores {
     close() {
       ledger.close();
       tickets.close();
+      notices.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
 import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
+import { createAnnounce } from './announce.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 import { budgetBytesFor, limitsFor, openStores } from './stores.ts';
 
@@ -17,7 +18,7 @@ const port = parentPort;
 if (!port) throw new Error('This is started as a worker thread.');
 const post = (message: FromWorker) => port.postMessage(message);
 
-const { dataFolder, workers, allowedNetworks } = workerData as WorkerSettings;
+const { dataFolder, workers, allowedNetworks, notify } = workerData as WorkerSettings;
 const stores = openStores(dataFolder);
 const downloader = createDownloader({
   files: stores.files,
@@ -36,7 +37,7 @@ const deps: TurnDeps = {
     },
   },
   limits: limitsFor(workers),
-  announce: (summary) => Promise.try(post, { kind: 'closed', summary }),
+  announce: createAnnounce(stores, notify, (summary) => post({ kind: 'closed', summary })),
   warn: (message, details) => post({ kind: 'warning', message, details }),
   download: downloader.download,
 };

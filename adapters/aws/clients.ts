@@ -1,3 +1,4 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -8,6 +9,7 @@ export interface AwsClients {
   s3: S3Client;
   dynamo: DynamoDBClient;
   sqs: SQSClient;
+  events: EventBridgeClient;
 }
 
 /** A service in the same region accepts within milliseconds; the second of two tries is better than a long wait. */
@@ -40,6 +42,10 @@ const SQS_REQUEST_MS = 5000;
 const SQS_ATTEMPTS = 4;
 const SQS_SOCKETS = 16;
 
+/** A batch's end is told once, by who closed it; the sweeper does it again if nobody could. */
+const EVENTS_REQUEST_MS = 5000;
+const EVENTS_ATTEMPTS = 4;
+
 /**
  * Clients of the SDK, with limits: its own are 50 sockets and no time limit at all. Region, credentials and endpoints
  * are what the environment says.
@@ -61,6 +67,10 @@ export function createClients(): AwsClients {
     sqs: new SQSClient({
       retryStrategy: createRetries(SQS_ATTEMPTS),
       requestHandler: limits({ sockets: SQS_SOCKETS, requestMs: SQS_REQUEST_MS, idleMs: SQS_REQUEST_MS }),
+    }),
+    events: new EventBridgeClient({
+      retryStrategy: createRetries(EVENTS_ATTEMPTS),
+      requestHandler: limits({ sockets: 1, requestMs: EVENTS_REQUEST_MS, idleMs: EVENTS_REQUEST_MS }),
     }),
   };
 }

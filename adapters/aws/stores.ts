@@ -1,3 +1,4 @@
+import type { Summary } from '../../core/batch/service.ts';
 import type { FileLinks } from '../../core/ports/file-links.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
@@ -6,11 +7,14 @@ import { systemClock } from '../system-clock.ts';
 import { createClients, type AwsClients } from './clients.ts';
 import type { AwsConfig } from './config.ts';
 import { createDynamoLedger } from './dynamo-ledger.ts';
+import { createEventBus } from './event-bus.ts';
 import { createS3Links } from './s3-links.ts';
 import { createS3Store } from './s3-store.ts';
 import { createSqsTickets } from './sqs-tickets.ts';
 
 export interface AwsStores {
+  /** Publishes the end of a batch. */
+  publish: (summary: Summary) => Promise<void>;
   ledger: Ledger;
   tickets: Tickets;
   /** Manifests, results and the like. */
@@ -23,15 +27,16 @@ export interface AwsStores {
 
 /** The stores of a deployment; several share one set of clients where it is given. */
 export function createAwsStores(config: AwsConfig, clients: AwsClients = createClients()): AwsStores {
-  const { s3, dynamo, sqs } = clients;
+  const { s3, dynamo, sqs, events } = clients;
   const files = { client: s3, bucket: config.filesBucket, prefix: config.filesPrefix };
   return {
+    publish: createEventBus(events),
     ledger: createDynamoLedger(dynamo, config.table),
     tickets: createSqsTickets(sqs, config.queueUrl, systemClock),
     state: createS3Store({ client: s3, bucket: config.stateBucket }),
     files: { ...createS3Store(files), ...createS3Links(files) },
     close() {
-      for (const client of [s3, dynamo, sqs]) client.destroy();
+      for (const client of [s3, dynamo, sqs, events]) client.destroy();
     },
   };
 }

@@ -9,6 +9,8 @@ import { onTestFinished, vi } from 'vitest';
 import { createClients, type AwsClients } from '../../adapters/aws/clients.ts';
 import { readConfig, type AwsConfig } from '../../adapters/aws/config.ts';
 
+import { startEventBus, type EventBus } from './event-bus.ts';
+
 /** The queue's own visibility, that of the deployed one: the worker's time limit. */
 export const QUEUE_VISIBILITY_MS = 15 * 60 * 1000;
 /** After so many receives a message goes to the dead-letter queue. */
@@ -32,6 +34,7 @@ export interface Aws {
   /** Clients of their own, closed with the test. They find a few things as AWS would have them: see `mend`. */
   createClients: () => AwsClients;
   clients: AwsClients;
+  events: EventBus;
   /** What is in the queue, without receiving it. */
   inspectQueue: () => Promise<QueueContent>;
 }
@@ -51,8 +54,8 @@ export interface QueuedMessage {
 }
 
 /**
- * Starts fauxqs (S3, SQS) and dynalite (DynamoDB) in this process, with the table, the queue and the buckets that a
- * deployment makes, and points the SDK at them by its environment variables.
+ * Starts fauxqs (S3, SQS), dynalite (DynamoDB) and an event bus in this process, with the table, the queue and the
+ * buckets that a deployment makes, and points the SDK at them by its environment variables.
  *
  * They are no AWS. None of their requests is authorised. fauxqs checks no checksum, knows no condition on writes, lists
  * no uploads, keeps no MessageGroupId; an upload that was completed is gone, where S3 remembers it for a while.
@@ -72,12 +75,14 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
     await closed;
   });
 
+  const events = await startEventBus(atEnd);
   const env = {
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_ENDPOINT_URL_S3: fauxqsUrl,
     AWS_ENDPOINT_URL_SQS: fauxqsUrl,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: events.url,
     AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(dynamo.address() as AddressInfo).port}`,
     DOWNBURST_TABLE: TABLE,
     DOWNBURST_STATE_BUCKET: STATE_BUCKET,
@@ -104,7 +109,7 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
   const clients = createTestClients();
   await createResources(clients);
   const config = readConfig(env);
-  return { env, config, queueArn: arnOf(QUEUE), createClients: createTestClients, clients, inspectQueue };
+  return { env, config, queueArn: arnOf(QUEUE), createClients: createTestClients, clients, events, inspectQueue };
 }
 
 /** Makes what the stack makes. */

@@ -31,7 +31,9 @@ export function expectGranted(template: Template, name: string, needs: readonly 
   };
   const granted = permissionsOf(template, name).map((permission) => ({
     ...permission,
-    resource: permission.resource.replace(/^Downburst(\w+)[0-9A-F]{8}\.Arn/, (_, id: string) => names[id] ?? id),
+    resource: permission.resource
+      .replace(/^arn:.*:(event-bus\/)/, '$1')
+      .replace(/^Downburst(\w+)[0-9A-F]{8}\.Arn/, (_, id: string) => names[id] ?? id),
   }));
   const refused = needs.filter((need) => !granted.some((permission) => allows(permission, need)));
   expect(refused).toEqual([]);

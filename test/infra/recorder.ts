@@ -42,6 +42,7 @@ function needOf({ method = '', url = '', headers }: IncomingMessage, body: Buffe
   const [service = '', operation = ''] = target.split('.');
   const input = JSON.parse(body.toString()) as { TableName?: string; QueueUrl?: string };
   if (service.startsWith('DynamoDB')) return { action: `dynamodb:${operation}`, resource: input.TableName ?? '' };
+  if (service === 'AWSEvents') return { action: `events:${operation}`, resource: 'event-bus/default' };
   // A batch of calls is allowed by the call.
   const action = `sqs:${operation.replace(/Batch$/, '')}`;
   return { action, resource: input.QueueUrl?.split('/').at(-1) ?? '' };

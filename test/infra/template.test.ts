@@ -161,6 +161,7 @@ describe('what the functions may do', () => {
   const WRITE = ['dynamodb:PutItem Ledger', 'sqs:SendMessage Tickets'];
   const CLOSE = [
     'dynamodb:DeleteItem Ledger',
+    'events:PutEvents arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/default',
     's3:AbortMultipartUpload Files/*',
     's3:AbortMultipartUpload State/batches/*',
     's3:DeleteObject State/secrets/*',

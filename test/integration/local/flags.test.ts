@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseFlags, UsageError } from '../../../local/flags.ts';
+import { parseFlags, readWebhook, UsageError, type Flags } from '../../../local/flags.ts';
 import { runMain } from '../../helpers/service.ts';
+import { tempFolder } from '../../helpers/temp-folder.ts';
 
 describe('flags', () => {
   it('have defaults for a person at a machine: port 8787, ./data, a worker per core, public addresses only', () => {
@@ -12,6 +14,31 @@ describe('flags', () => {
       workers: availableParallelism(),
       allowedNetworks: [],
     });
+  });
+
+  const secret = `whsec_${Buffer.alloc(32).toString('base64')}`;
+
+  it('name who is told of closed batches, with a secret from a variable or a file', async () => {
+    const flags = parseFlags(['--notify', 'https://example.com/hook?x=1']) as Flags;
+    expect(await readWebhook(flags, { DOWNBURST_NOTIFY_SECRET: secret })).toEqual({
+      url: 'https://example.com/hook?x=1',
+      secret: Buffer.alloc(32),
+    });
+    const file = join(await tempFolder(), 'secret');
+    await writeFile(file, `${secret}\n`);
+    const more = parseFlags(['--notify', 'http://127.0.0.1/', '--notify-secret-file', file]) as Flags;
+    expect(await readWebhook(more, {})).toEqual({ url: 'http://127.0.0.1/', secret: Buffer.alloc(32) });
+    expect(await readWebhook({}, {})).toBeUndefined();
+  });
+
+  it.each([
+    [{}, undefined, 'DOWNBURST_NOTIFY_SECRET is not set'],
+    [{ DOWNBURST_NOTIFY_SECRET: 'hush' }, undefined, 'DOWNBURST_NOTIFY_SECRET is not whsec_'],
+    [{ DOWNBURST_NOTIFY_SECRET: secret }, '/nowhere/secret', '/nowhere/secret ENOENT'],
+  ])('ask for a secret that can be used: %#', async (env, notifySecretFile, message) => {
+    const reading = readWebhook({ notify: 'http://127.0.0.1/', notifySecretFile }, env);
+    await expect(reading).rejects.toThrow(UsageError);
+    await expect(reading).rejects.toThrow(message);
   });
 
   it('are taken in both notations, networks more than once', () => {
@@ -36,6 +63,10 @@ describe('flags', () => {
     [['--prot', '80'], '--prot'],
     [['-p', '80'], '-p'],
     [['start'], 'start'],
+    [['--notify', 'example.com'], '--notify'],
+    [['--notify', 'ftp://example.com/'], '--notify'],
+    [['--notify', 'https://user:s3cr3t@example.com/'], '--notify'],
+    [['--notify-secret-file', 'x'], '--notify'],
     [['--port'], '--port'],
     [['--port', '--data'], '--port'],
     [['--port', '-1'], '--port'],

@@ -18,7 +18,7 @@ function createHarness() {
   const log = createLog({ write: (text) => lines.push(text) }, () => clock.now());
   const start = (workers: number, script = SCRIPT) => {
     const ignore = () => undefined;
-    const settings = { dataFolder: '', workers, allowedNetworks: [] };
+    const settings = { dataFolder: '', workers, allowedNetworks: [], notify: false };
     const hooks = { onTicketsSent: ignore, onBatchClosed: ignore, onWarning: ignore };
     return createWorkerPool({ script, settings, clock, log, ...hooks });
   };
