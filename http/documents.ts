@@ -1,6 +1,7 @@
 // Not `{ z }`, which brings 400 KB of messages in all languages into a bundle.
 import * as z from 'zod';
 import { FAILURES, type FailureCode } from '../core/model/failure.ts';
+import { MAX_HEADERS, MAX_KEY_BYTES, MAX_URL_BYTES } from '../core/model/limits.ts';
 import type { PublicOptions } from '../core/model/options.ts';
 import { PROBLEMS, type ProblemDocument } from './problem.ts';
 import { optionsSchema } from './schemas.ts';
@@ -12,6 +13,7 @@ const PROBLEM_TYPES = Object.keys(PROBLEMS).map((type) => `urn:downburst:problem
 
 const count = (description: string) => z.int().min(0).meta({ description });
 const time = (description: string) => z.iso.datetime().meta({ description });
+const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`));
 const path = (description: string) => z.string().meta({ description });
 
 const id = z.uuid().meta({ description: 'UUIDv7: later batches have greater ids' });
@@ -167,6 +169,24 @@ export const problemSchema = z.object({
     .max(100)
     .optional(),
 });
+
+/** Request headers, as a user gives them. */
+export const headersSchema = z
+  .record(z.string(), z.string())
+  .meta({ description: 'Request headers; never shown again, nor sent on to another site', maxProperties: MAX_HEADERS });
+
+/** An entry of a list as JSON. */
+export const entrySchema = z.union([
+  z.string().meta({ description: 'A URL', maxLength: MAX_URL_BYTES }),
+  z.object({
+    url: z.string().max(MAX_URL_BYTES).meta({ description: 'http or https, without credentials' }),
+    key: z.string().max(MAX_KEY_BYTES).optional().meta({ description: 'Where the file goes, behind the prefix' }),
+    headers: headersSchema.optional(),
+    size: count('Bytes that the file must have').optional(),
+    sha256: hex(64).optional().meta({ description: 'That the file must have' }),
+    md5: hex(32).optional().meta({ description: 'That the file must have' }),
+  }),
+]);
 
 type Options<T extends { options: unknown }> = Omit<T, 'options'> & {
   /** As a user may send them: without what is internal. */

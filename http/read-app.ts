@@ -23,7 +23,17 @@ export function createReadApp(service: Readable, options: AppOptions): Hono {
 }
 
 export function addReadRoutes(app: Hono, service: Readable): void {
-  app.get('/health', (c) => c.json({ status: 'ok' }));
+  app.get('/health', (c) => {
+    check(noQuerySchema, readQuery(c.req.url));
+    return c.json({ status: 'ok' });
+  });
+
+  app.get('/openapi.json', async (c) => {
+    check(noQuerySchema, readQuery(c.req.url));
+    // Made when somebody asks for it, and not at every cold start.
+    const { openApi } = await import('./openapi.ts');
+    return c.json(openApi());
+  });
 
   app.get('/batches', async (c) => {
     const page = check(batchesQuerySchema, readQuery(c.req.url));

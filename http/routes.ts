@@ -1,5 +1,6 @@
 /** Every path of the API with its methods, whichever app answers them. */
 export const ROUTES = {
+  '/openapi.json': ['GET', 'HEAD'],
   '/health': ['GET', 'HEAD'],
   '/batches': ['GET', 'HEAD', 'POST'],
   '/batches/:id': ['GET', 'HEAD', 'DELETE'],

@@ -14,73 +14,92 @@ interface Range {
   max: number;
 }
 
-const whole = ({ min, max }: Range) => z.int().min(min).max(max).exactOptional();
-const real = ({ min, max }: Range) => z.number().min(min).max(max).exactOptional();
+const whole = ({ min, max }: Range, description: string) =>
+  z.int().min(min).max(max).exactOptional().meta({ description });
+const real = ({ min, max }: Range, description: string) =>
+  z.number().min(min).max(max).exactOptional().meta({ description });
+const text = (description: string) => z.string().exactOptional().meta({ description });
 
 /** What a user may set for a batch; everything may be left out, nothing else may be there. */
 export const optionsSchema = z.strictObject({
-  prefix: z.string().exactOptional(),
-  keyTemplate: z.string().exactOptional(),
-  connectionsPerHost: whole(OPTION_RANGES.connectionsPerHost),
-  requestsPerSecondPerHost: real(OPTION_RANGES.requestsPerSecondPerHost),
-  deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds),
-  ifExists: z.enum(['skip', 'overwrite', 'refresh']).exactOptional(),
+  prefix: text('Put before every key: folders, each with its slash; the id of the batch if left out'),
+  keyTemplate: text('Makes the keys: {host} {path} {name} {stem} {ext} {index} {hash}'),
+  connectionsPerHost: whole(OPTION_RANGES.connectionsPerHost, 'Requests that may be open to one host at once'),
+  requestsPerSecondPerHost: real(OPTION_RANGES.requestsPerSecondPerHost, 'Requests begun per second and host'),
+  deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds, 'What is left then fails as DEADLINE'),
+  ifExists: z
+    .enum(['skip', 'overwrite', 'refresh'])
+    .exactOptional()
+    .meta({ description: 'A file that is there already' }),
   contentTypes: z
     .array(z.string().regex(CONTENT_TYPE_PATTERN, 'a media type is wanted, as image/png or image/*'))
     .min(1)
     .max(MAX_CONTENT_TYPES)
-    .exactOptional(),
-  maxBytes: whole(OPTION_RANGES.maxBytes),
-  maxTotalBytes: whole(OPTION_RANGES.maxTotalBytes),
-  maxAttempts: whole(OPTION_RANGES.maxAttempts),
-  maxRedirects: whole(OPTION_RANGES.maxRedirects),
+    .exactOptional()
+    .meta({ description: 'Media types; files of others fail' }),
+  maxBytes: whole(OPTION_RANGES.maxBytes, 'Of the largest file that is stored'),
+  maxTotalBytes: whole(OPTION_RANGES.maxTotalBytes, 'Of all files together; the batch then pauses'),
+  maxAttempts: whole(OPTION_RANGES.maxAttempts, 'Per entry, and failed probes in a row per host'),
+  maxRedirects: whole(OPTION_RANGES.maxRedirects, 'Followed per request'),
   userAgent: z
     .string()
     .regex(/^[\x21-\x7e][\x20-\x7e]{0,255}$/, 'at most 256 characters of printable ASCII are wanted')
-    .exactOptional(),
+    .exactOptional()
+    .meta({ description: 'The request header User-Agent' }),
   timeouts: z
     .strictObject({
-      connectMs: whole(OPTION_RANGES.connectMs),
-      headersMs: whole(OPTION_RANGES.headersMs),
-      idleMs: whole(OPTION_RANGES.idleMs),
+      connectMs: whole(OPTION_RANGES.connectMs, 'Name look-up, TCP and TLS together'),
+      headersMs: whole(OPTION_RANGES.headersMs, "Until the response's headers are there"),
+      idleMs: whole(OPTION_RANGES.idleMs, 'Between two reads of the body'),
     })
     .exactOptional(),
   lowSpeed: z
     .strictObject({
-      bytesPerSecond: whole(OPTION_RANGES.lowSpeedBytesPerSecond),
-      seconds: whole(OPTION_RANGES.lowSpeedSeconds),
+      bytesPerSecond: whole(OPTION_RANGES.lowSpeedBytesPerSecond, 'Slower than this …'),
+      seconds: whole(OPTION_RANGES.lowSpeedSeconds, '… for so long is given up and tried again'),
     })
     .exactOptional(),
 }) satisfies z.ZodType<UserOptions>;
 
-const flag = z
-  .enum(['true', 'false'])
-  .transform((text) => text === 'true')
-  .default(false);
+/** A parameter that is `true` or `false`, which it is if left out. */
+const flag = (description: string) =>
+  z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .default(false)
+    .meta({ description });
+
+const dryRun = flag('Checks and plans the list, and starts nothing');
 
 const nameSchema = z.string().min(1).max(MAX_NAME_LENGTH).exactOptional();
 
-/** The body of `POST /batches` as JSON. The entries are checked by the core, line by line. */
+/** Checked by the core, line by line; what it takes is described by `entrySchema`. */
+export const listedEntry = z.unknown();
+/** Checked by the core, too; described by `headersSchema`. */
+export const givenHeaders = z.unknown();
+
+/** The body of `POST /batches` as JSON. */
 export const submissionSchema = z.strictObject({
   name: nameSchema,
-  urls: z.array(z.unknown()),
+  urls: z.array(listedEntry).meta({ description: 'At least one' }),
   // The core's own rules for header names and values are applied by who reads the body.
-  options: optionsSchema.extend({ headers: z.unknown().optional() }).exactOptional(),
+  options: optionsSchema.extend({ headers: givenHeaders.optional() }).exactOptional(),
 });
 
 /** What goes with a text list: name and options side by side in the query, as `readOptionsQuery` reads it. */
-export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema, dryRun: flag });
+export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema, dryRun });
 
 /** What goes with a JSON list in the query. */
-export const submissionQuerySchema = z.strictObject({ dryRun: flag });
+export const submissionQuerySchema = z.strictObject({ dryRun });
 
 /** A whole number as it stands in a query. */
-const numeral = (min: number, max: number) =>
+const numeral = (min: number, max: number, description: string) =>
   z
     .string()
     .regex(/^\d{1,9}$/, `a whole number from ${min} to ${max} is wanted`)
     .transform(Number)
-    .pipe(z.number().min(min).max(max));
+    .pipe(z.number().min(min).max(max))
+    .meta({ type: 'integer', minimum: min, maximum: max, description });
 
 /** The body of `POST /batches/{id}/resume`, which may be left out. */
 export const resumeSchema = optionsSchema.pick({ maxTotalBytes: true });
@@ -90,8 +109,9 @@ export const retrySchema = z.strictObject({
   codes: z
     .array(z.enum(Object.keys(FAILURES) as FailureCode[]))
     .min(1)
-    .exactOptional(),
-  headers: z.unknown().optional(),
+    .exactOptional()
+    .meta({ description: 'Only entries that failed so; all if left out' }),
+  headers: givenHeaders.optional(),
   name: nameSchema,
 });
 
@@ -99,14 +119,14 @@ const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
 
 const pageSchema = z.strictObject({
-  limit: numeral(1, MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
-  cursor: z.string().min(1).exactOptional(),
+  limit: numeral(1, MAX_PAGE_SIZE, 'How much of the list a page has').default(DEFAULT_PAGE_SIZE),
+  cursor: z.string().min(1).exactOptional().meta({ description: 'The `nextCursor` of the page before' }),
 });
 
 export const batchesQuerySchema = pageSchema.extend({ cursor: z.uuid().exactOptional() });
 export const filesQuerySchema = pageSchema.extend({
-  state: z.enum(['done', 'failed', 'skipped']).exactOptional(),
-  links: flag,
+  state: z.enum(['done', 'failed', 'skipped']).exactOptional().meta({ description: 'Only those that ended so' }),
+  links: flag('With a link to each file'),
 });
 
 const MAX_WAIT_SECONDS = MAX_WAIT_MS / 1000;
@@ -115,9 +135,12 @@ const DEFAULT_WAIT_SECONDS = 20;
 const MAX_SETTLED = 10_000_000;
 
 export const waitQuerySchema = z.strictObject({
-  returnWhen: z.enum(WAIT_CONDITIONS).default('ALL_COMPLETED'),
-  settledAtLeast: numeral(1, MAX_SETTLED).exactOptional(),
-  timeoutSeconds: numeral(0, MAX_WAIT_SECONDS).default(DEFAULT_WAIT_SECONDS),
+  returnWhen: z
+    .enum(WAIT_CONDITIONS)
+    .default('ALL_COMPLETED')
+    .meta({ description: 'Until it is closed, until an entry has ended, or until one has failed' }),
+  settledAtLeast: numeral(1, MAX_SETTLED, 'Or until so many entries have ended').exactOptional(),
+  timeoutSeconds: numeral(0, MAX_WAIT_SECONDS, 'The longest wait').default(DEFAULT_WAIT_SECONDS),
 });
 
 export const noQuerySchema = z.strictObject({});

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createAwsStores } from '../../adapters/aws/stores.ts';
 import { closeBatch } from '../../core/batch/close.ts';
+import { readSummary } from '../../core/batch/summary.ts';
 import type { Service } from '../../core/batch/service.ts';
 import { sweep } from '../../core/batch/sweep.ts';
 import { startAws } from '../helpers/aws.ts';
@@ -26,7 +27,7 @@ test('a closed batch is an event with its summary on the default bus, told until
     {
       Source: 'downburst',
       DetailType: 'Downburst Batch Finished',
-      Detail: String(JSON.stringify(JSON.parse(String(await service.state.get(`batches/${id}/summary.json`))))),
+      Detail: JSON.stringify(JSON.parse(await readSummary(service, id))),
       Time: service.clock.now() / 1000,
     },
   ]);

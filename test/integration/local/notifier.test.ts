@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createSqliteNotices } from '../../../adapters/sqlite/notices.ts';
 import { createLog } from '../../../local/log.ts';
 import { startNotifier } from '../../../local/notifier.ts';
@@ -133,8 +133,8 @@ describe('a notice', () => {
 it('the service tells of a closed batch what its summary says, with a secret from a variable', async () => {
   const receiver = await startReceiver();
   const origin = await startFileOrigin();
-  process.env.DOWNBURST_NOTIFY_SECRET = `whsec_${SECRET.toString('base64')}`;
-  onTestFinished(() => void delete process.env.DOWNBURST_NOTIFY_SECRET);
+  vi.stubEnv('DOWNBURST_NOTIFY_SECRET', `whsec_${SECRET.toString('base64')}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
   const { url } = await startServiceProcess(await tempFolder(), '--notify', receiver.url);
   const body = JSON.stringify({ name: 'told', urls: [origin.file(1), `${origin.url}/missing`] });
   const started = await fetch(`${url}/batches`, {
