@@ -9,6 +9,14 @@ export class UnknownBatchError extends RefusedError {
   }
 }
 
+/** No list has this id, or it was not uploaded. */
+export class UnknownListError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnknownListError';
+  }
+}
+
 /** What was asked for does not go with the state that the batch is in. */
 export class BatchStateError extends RefusedError {
   constructor(message: string) {
@@ -20,6 +28,8 @@ export class BatchStateError extends RefusedError {
 /** What is wrong with one entry of a list. */
 export interface ListProblem {
   line: number;
+  /** Where in the line, from 1, if known. */
+  column?: number | undefined;
   /** `url`, `key`, `headers.X`, …; empty where the entry as a whole is wrong. */
   field: string;
   /** What was found, shortened, without credentials. */
@@ -35,8 +45,8 @@ export class InvalidListError extends RefusedError {
   /** The first `MAX_LIST_PROBLEMS`. */
   readonly problems: readonly ListProblem[];
 
-  constructor(message: string, problems: readonly ListProblem[]) {
-    super(message);
+  constructor(message: string, problems: readonly ListProblem[], options?: ErrorOptions) {
+    super(message, options);
     this.name = 'InvalidListError';
     this.problems = problems;
   }

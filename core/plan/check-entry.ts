@@ -5,11 +5,13 @@ import { FAILURE_FIELDS } from '../model/outcome.ts';
 import { redactUrl } from '../model/redact.ts';
 import { readHeaders } from './headers.ts';
 import { defaultKey, keyProblem, templateKey } from './keys.ts';
-import type { ListItem } from './text-list.ts';
+import type { ListItem } from '../lists/item.ts';
 
-const FIELDS = ['url', 'key', 'headers', 'size', 'md5', 'sha256'] as const;
-/** What a failed list says besides is passed over, so that the list can be posted again. */
-const KNOWN: ReadonlySet<string> = new Set([...FIELDS, ...FAILURE_FIELDS]);
+/** What an entry of a list can say. */
+export const ENTRY_FIELDS = ['url', 'key', 'headers', 'size', 'md5', 'sha256'] as const;
+/** What a failed list says besides; passed over, so that the list can be posted again. */
+export const PASSED_OVER_FIELDS = FAILURE_FIELDS;
+const KNOWN: ReadonlySet<string> = new Set([...ENTRY_FIELDS, ...PASSED_OVER_FIELDS]);
 
 /** How keys are made where an entry brings none. */
 export interface KeyRule {
@@ -18,7 +20,8 @@ export interface KeyRule {
 }
 
 /** The entry that an item means, or everything that is wrong with it. */
-export function checkEntry({ line, value }: ListItem, rule: KeyRule): Entry | ListProblem[] {
+export function checkEntry({ line, value, problem: unread }: ListItem, rule: KeyRule): Entry | ListProblem[] {
+  if (unread) return [{ line, ...unread }];
   const problems: ListProblem[] = [];
   const problem = (field: string, found: string, reason: string) =>
     problems.push({ line, field, value: found, reason });
@@ -29,9 +32,9 @@ export function checkEntry({ line, value }: ListItem, rule: KeyRule): Entry | Li
     return problems;
   }
   for (const field of Object.keys(item)) {
-    if (!KNOWN.has(field)) problem(redactUrl(field), '', `is not known; an entry has ${FIELDS.join(', ')}`);
+    if (!KNOWN.has(field)) problem(redactUrl(field), '', `is not known; an entry has ${ENTRY_FIELDS.join(', ')}`);
   }
-  const fields: Partial<Record<(typeof FIELDS)[number], unknown>> = item;
+  const fields: Partial<Record<(typeof ENTRY_FIELDS)[number], unknown>> = item;
 
   const url = checkUrl(fields.url, problem);
   const size = checkSize(fields.size, problem);

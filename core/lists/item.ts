@@ -1,0 +1,21 @@
+import { InvalidListError, type ListProblem } from '../model/errors.ts';
+
+/** One item of a user's list: a URL, or an object that holds one. */
+export interface ListItem {
+  /** Where it begins, from 1; in JSON its place in the array. */
+  line: number;
+  value: unknown;
+  /** Why it could not be read, if so; `value` then says nothing. */
+  problem?: Omit<ListProblem, 'line'> | undefined;
+}
+
+/** The error of a list that cannot be read any further. Line and column are counted from 1, columns in bytes. */
+export function unreadable(line: number, column: number, reason: string, options?: ErrorOptions): InvalidListError {
+  const problem: ListProblem = { line, column, field: '', value: '', reason };
+  return new InvalidListError('The list cannot be read to its end; nothing was started.', [problem], options);
+}
+
+/** The error of a list whose entries cannot even be begun with: it is not what it is said to be, or too much. */
+export function unusable(reason: string, options?: ErrorOptions): InvalidListError {
+  return new InvalidListError(`The list ${reason}; nothing was started.`, [], options);
+}
