@@ -1,5 +1,6 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { OPTION_RANGES } from '../../core/model/options.ts';
@@ -7,6 +8,7 @@ import { createRetries } from './retries.ts';
 
 export interface AwsClients {
   s3: S3Client;
+  lambda: LambdaClient;
   dynamo: DynamoDBClient;
   sqs: SQSClient;
   events: EventBridgeClient;
@@ -45,6 +47,10 @@ const SQS_SOCKETS = 16;
 /** A batch's end is told once, by who closed it; the sweeper does it again if nobody could. */
 const EVENTS_REQUEST_MS = 5000;
 const EVENTS_ATTEMPTS = 4;
+/** Lambda answers an asynchronous invocation once it has written the event down. */
+const LAMBDA_REQUEST_MS = 5000;
+const LAMBDA_ATTEMPTS = 3;
+const LAMBDA_SOCKETS = 4;
 
 /**
  * Clients of the SDK, with limits: its own are 50 sockets and no time limit at all. Region, credentials and endpoints
@@ -56,6 +62,9 @@ export function createClients(): AwsClients {
   return {
     s3: new S3Client({
       retryStrategy: createRetries(S3_ATTEMPTS),
+      // The store gives every body its checksum. Else a link for a client would hold that of an empty body, and S3 refuse
+      // every other.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
       // A round trip and a new connection for every part, to learn what the answer to the part says as well.
       expectContinueHeader: false,
       requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
@@ -63,6 +72,10 @@ export function createClients(): AwsClients {
     dynamo: new DynamoDBClient({
       retryStrategy: createRetries(DYNAMO_ATTEMPTS),
       requestHandler: limits({ sockets: DYNAMO_SOCKETS, requestMs: DYNAMO_REQUEST_MS, idleMs: DYNAMO_REQUEST_MS }),
+    }),
+    lambda: new LambdaClient({
+      retryStrategy: createRetries(LAMBDA_ATTEMPTS),
+      requestHandler: limits({ sockets: LAMBDA_SOCKETS, requestMs: LAMBDA_REQUEST_MS, idleMs: LAMBDA_REQUEST_MS }),
     }),
     sqs: new SQSClient({
       retryStrategy: createRetries(SQS_ATTEMPTS),

@@ -13,6 +13,7 @@ import {
   type HeadObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { MAX_KEY_BYTES } from '../../core/model/limits.ts';
 import { ObjectStoreError, type ObjectHeaders, type ObjectStore, type Part } from '../../core/ports/object-store.ts';
 
@@ -62,13 +63,13 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
         await client.send(command, until(signal));
       }),
 
-    get: (key, { signal, from = 0, to = Infinity } = {}) =>
+    get: (key, { signal, from = 0, to = Infinity, ifMatch } = {}) =>
       call(signal, async () => {
         // A range of nothing cannot be asked for.
         if (to <= from) return (await head(key, signal)) && Buffer.alloc(0);
         const range = `bytes=${from}-${to === Infinity ? '' : to - 1}`;
         const whole = from === 0 && to === Infinity;
-        const command = new GetObjectCommand({ ...at(key), Range: whole ? undefined : range });
+        const command = new GetObjectCommand({ ...at(key), Range: whole ? undefined : range, IfMatch: ifMatch });
         try {
           const { Body, ContentLength } = await client.send(command, until(signal));
           const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
@@ -76,6 +77,7 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
           return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
         } catch (error) {
           if (isNamed(error, 'NoSuchKey')) return undefined;
+          if (isNamed(error, 'PreconditionFailed')) throw new ObjectStoreError('CHANGED', 'it was replaced');
           // The object ends before the range begins.
           if (isNamed(error, 'InvalidRange')) return Buffer.alloc(0);
           throw error;
@@ -86,9 +88,10 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
       call(signal, async () => {
         const object = await head(key, signal);
         if (!object) return undefined;
-        const { ContentType, ContentEncoding, Metadata, ContentLength = 0 } = object;
+        const { ContentType, ContentEncoding, Metadata, ContentLength = 0, ETag = '' } = object;
         return {
           bytes: ContentLength,
+          etag: ETag,
           ...(ContentType !== undefined && { contentType: ContentType }),
           ...(ContentEncoding !== undefined && { contentEncoding: ContentEncoding }),
           ...(Metadata !== undefined && { metadata: Metadata }),
@@ -161,6 +164,17 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
       call(undefined, async () => {
         const command = new AbortMultipartUploadCommand({ ...at(key), UploadId: uploadId });
         await client.send(command).catch(unless('NoSuchUpload', undefined));
+      }),
+
+    uploadLink: (key, { bytes, expiresInMs }) =>
+      call(undefined, async () => {
+        const command = new PutObjectCommand({ ...at(key), ContentLength: bytes });
+        const url = await getSignedUrl(client, command, {
+          expiresIn: expiresInMs / 1000,
+          // Signed, so that S3 refuses a body of any other length.
+          signableHeaders: new Set(['content-length']),
+        });
+        return { url, method: 'PUT', headers: { 'content-length': String(bytes) } };
       }),
   };
 }

@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { constants, mkdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
 import { access, lstat, open, opendir, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../../core/ports/object-store.ts';
+import {
+  ObjectStoreError,
+  type ObjectHeaders,
+  type ObjectInfo,
+  type ObjectStore,
+} from '../../core/ports/object-store.ts';
 import { createFolderSync, readUpTo, writeAll } from './disk.ts';
 import { atKey, call, codeOf, keyConflict, unless } from './errors.ts';
 import { createHeaderFiles } from './headers.ts';
@@ -140,13 +145,15 @@ export function createFileStore(options: FileStoreOptions): FileStore {
         }
       }),
 
-    get: (key, { signal, from = 0, to = Infinity } = {}) =>
+    get: (key, { signal, from = 0, to = Infinity, ifMatch } = {}) =>
       call(signal, async () => {
         await using file = await openFile(tree.place(key));
         if (file === undefined) return undefined;
-        const { size } = await file.stat();
+        const stored = await file.stat({ bigint: true });
+        if (ifMatch !== undefined && etagOf(stored) !== ifMatch)
+          throw new ObjectStoreError('CHANGED', 'it was replaced');
         signal?.throwIfAborted();
-        return await readUpTo(file, Math.max(0, Math.min(to, size) - from), from);
+        return await readUpTo(file, Math.max(0, Math.min(to, Number(stored.size)) - from), from);
       }),
 
     head: (key, { signal } = {}) =>
@@ -155,10 +162,10 @@ export function createFileStore(options: FileStoreOptions): FileStore {
         let file = await tree.file(path);
         while (file) {
           const headers = await headerFiles.read(key, file);
-          if (headers) return { ...headers, bytes: Number(file.size) };
+          if (headers) return { ...headers, ...infoOf(file) };
           // Headers go when their object is replaced: none were found for this one only if it still stands there.
           const again = await tree.file(path);
-          if (again?.ino === file.ino && again.mtimeNs === file.mtimeNs) return { bytes: Number(file.size) };
+          if (again?.ino === file.ino && again.mtimeNs === file.mtimeNs) return infoOf(file);
           file = again;
         }
         return undefined;
@@ -216,7 +223,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
         try {
           const stat = await file.stat({ bigint: true });
           return {
-            info: { ...(await headerFiles.read(key, stat)), bytes: Number(stat.size) },
+            info: { ...(await headerFiles.read(key, stat)), bytes: Number(stat.size), etag: etagOf(stat) },
             read: (from, to) => readUpTo(file, Math.max(0, Math.min(to, Number(stat.size)) - from), from),
             [Symbol.asyncDispose]: () => file.close(),
           };
@@ -225,6 +232,8 @@ export function createFileStore(options: FileStoreOptions): FileStore {
           throw error;
         }
       }),
+
+    uploadLink: () => Promise.resolve(undefined),
   };
 }
 
@@ -237,6 +246,15 @@ export async function removeStale(tempRoot: string, uploads: ReadonlySet<string>
   for (const name of await readdir(tempRoot).catch(unless(['ENOENT'], []))) {
     if (!uploads.has(name)) await rm(join(tempRoot, name), { recursive: true, force: true });
   }
+}
+
+function infoOf(file: BigIntStats): { bytes: number; etag: string } {
+  return { bytes: Number(file.size), etag: etagOf(file) };
+}
+
+/** Every write makes a file of its own, which is then moved to its key. */
+function etagOf({ ino, mtimeNs, size }: BigIntStats): string {
+  return `${ino}-${mtimeNs}-${size}`;
 }
 
 function ownFolder(path: string): string {

@@ -33,6 +33,12 @@ export interface ObjectStore {
   completeUpload(key: string, uploadId: string, parts: readonly Part[], options?: CallOptions): Promise<void>;
   /** Forgets an upload and its parts. Call it once no `putPart` is under way; aborting twice succeeds. */
   abortUpload(key: string, uploadId: string): Promise<void>;
+
+  /**
+   * A link for a client to put an object of exactly `bytes` bytes; `undefined` from a store that clients cannot reach.
+   * Nothing is asked of the store for it.
+   */
+  uploadLink(key: string, options: { bytes: number; expiresInMs: number }): Promise<UploadLink | undefined>;
 }
 
 export interface CallOptions {
@@ -44,6 +50,8 @@ export interface GetOptions extends CallOptions {
   from?: number | undefined;
   /** The byte after the last one wanted; the object's end if left out. */
   to?: number | undefined;
+  /** The version wanted, as `head` named it; any if left out. Of an object that is another by now `CHANGED` is thrown. */
+  ifMatch?: string | undefined;
 }
 
 export interface ListOptions extends CallOptions {
@@ -76,14 +84,24 @@ export interface Part {
 
 export interface ObjectInfo extends ObjectHeaders {
   bytes: number;
+  /** The version: another after every write. */
+  etag: string;
+}
+
+/** A request by which a client that knows nothing else can put one object. */
+export interface UploadLink {
+  url: string;
+  method: 'PUT';
+  /** To be sent just so, but for Content-Length, which most clients set by themselves. */
+  headers: Readonly<Record<string, string>>;
 }
 
 /**
  * Why a call to an object store failed: `KEY_CONFLICT`, this store cannot keep this key (a folder stands there, the
- * name is too long); `UPLOAD_LOST`, the upload or one of its parts is not there, or no longer what it was, so that
- * nothing can come of it; `UNAVAILABLE`, anything that may pass.
+ * name is too long); `CHANGED`, the object is not the version that was wanted; `UPLOAD_LOST`, the upload or one of its
+ * parts is not there, or no longer what it was, so that nothing can come of it; `UNAVAILABLE`, anything that may pass.
  */
-export type ObjectStoreErrorCode = 'KEY_CONFLICT' | 'UPLOAD_LOST' | 'UNAVAILABLE';
+export type ObjectStoreErrorCode = 'KEY_CONFLICT' | 'CHANGED' | 'UPLOAD_LOST' | 'UNAVAILABLE';
 
 export class ObjectStoreError extends Error {
   readonly code: ObjectStoreErrorCode;

@@ -103,6 +103,16 @@ describe('what S3 is given to check', () => {
   });
 });
 
+test('a link for a client binds its length, and no checksum of a body that is not there yet', async () => {
+  const { store } = await startStore('team/');
+  const { url = '' } = (await store.uploadLink('lists/a', { bytes: 5, expiresInMs: 3_600_000 })) ?? {};
+  const { pathname, searchParams } = new URL(url);
+  expect(pathname).toMatch(/\/team\/lists\/a$/);
+  expect(searchParams.get('X-Amz-SignedHeaders')).toBe('content-length;host');
+  expect(searchParams.get('X-Amz-Expires')).toBe('3600');
+  expect([...searchParams.keys()].filter((name) => name.includes('checksum'))).toEqual([]);
+});
+
 describe('faults of S3', () => {
   test('calls that S3 asks to repeat, or whose connection breaks before or after, are repeated', async () => {
     for (const fault of [SLOW_DOWN, S3_INTERNAL_ERROR, 'lose request', 'lose answer'] as const) {

@@ -117,7 +117,7 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
       test('headers given with an object come back with it', async () => {
         const store = await create();
         await store.put('picture', Buffer.from('<svg/>'), headers);
-        expect(await store.head('picture')).toEqual({ ...headers, bytes: 6 });
+        expect(await store.head('picture')).toEqual({ ...headers, bytes: 6, etag: expect.any(String) as string });
       });
 
       test('the headers of an object made of parts come back, too', async () => {
@@ -125,7 +125,7 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
         const upload = await store.createUpload('picture', { partBytes: PART_BYTES, ...headers });
         const part = await store.putPart('picture', upload, 1, Buffer.from('<svg/>'));
         await store.completeUpload('picture', upload, [part]);
-        expect(await store.head('picture')).toEqual({ ...headers, bytes: 6 });
+        expect(await store.head('picture')).toEqual({ ...headers, bytes: 6, etag: expect.any(String) as string });
       });
 
       test('a new object under a key has its own headers, none of the old one', async () => {
@@ -139,6 +139,44 @@ export function describeObjectStore(name: string, create: () => Promise<ObjectSt
         await store.delete('k');
         await store.put('k', Buffer.from('old'));
         expect((await store.head('k'))?.metadata ?? {}).toEqual({});
+      });
+    });
+
+    describe('versions', () => {
+      test('a read of one version gets it, or is told that the object is another by now', async () => {
+        const store = await create();
+        await store.put('k', Buffer.from('first'));
+        const { etag } = (await store.head('k')) ?? {};
+        expect(String(await store.get('k', { ifMatch: etag }))).toBe('first');
+        expect(String(await store.get('k', { from: 1, to: 3, ifMatch: etag }))).toBe('ir');
+        await store.put('k', Buffer.from('other'));
+        await expect(store.get('k', { ifMatch: etag })).rejects.toMatchObject({ code: 'CHANGED' });
+        await expect(store.get('k', { from: 1, to: 3, ifMatch: etag })).rejects.toMatchObject({ code: 'CHANGED' });
+        await store.delete('k');
+        expect(await store.get('k', { ifMatch: etag })).toBeUndefined();
+      });
+
+      test('a version is the same however often it is looked at', async () => {
+        const store = await create();
+        const upload = await store.createUpload('k', { partBytes: PART_BYTES });
+        await store.completeUpload('k', upload, [await store.putPart('k', upload, 1, Buffer.from('x'))]);
+        const seen = await store.head('k');
+        expect(await store.head('k')).toEqual(seen);
+        expect(seen?.etag).not.toBe('');
+      });
+    });
+
+    describe('links for clients', () => {
+      test('lead to an object of just that length, or are not given at all', async () => {
+        const store = await create();
+        const link = await store.uploadLink('lists/a', { bytes: 5, expiresInMs: 60_000 });
+        expect(await store.head('lists/a')).toBeUndefined();
+        if (!link) return;
+        expect(link.method).toBe('PUT');
+        expect(link.headers).toEqual({ 'content-length': '5' });
+        const answer = await fetch(link.url, { method: link.method, headers: link.headers, body: 'hello' });
+        expect(answer.status).toBe(200);
+        expect(String(await store.get('lists/a'))).toBe('hello');
       });
     });
 

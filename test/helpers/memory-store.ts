@@ -19,6 +19,7 @@ export interface MemoryStoreOptions {
 
 interface StoredObject extends ObjectHeaders {
   body: Buffer;
+  etag: string;
 }
 
 interface Upload extends ObjectHeaders {
@@ -57,6 +58,7 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
     putPart: 0,
     completeUpload: 0,
     abortUpload: 0,
+    uploadLink: 0,
   };
   let peakParts = 0;
 
@@ -86,11 +88,14 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
     async put(key, body, { signal, ...headers } = {}) {
       await begin('put', key, { signal });
       // Copied only now: a caller that uses the buffer again before the call has ended spoils what is stored.
-      objects.set(key, { ...headers, body: Buffer.from(body) });
+      objects.set(key, { ...headers, body: Buffer.from(body), etag: randomUUID() });
     },
-    async get(key, { signal, from = 0, to } = {}) {
+    async get(key, { signal, from = 0, to, ifMatch } = {}) {
       await begin('get', key, { signal });
       const object = objects.get(key);
+      if (object && ifMatch !== undefined && ifMatch !== object.etag) {
+        throw new ObjectStoreError('CHANGED', 'it was replaced');
+      }
       return object && Buffer.from(object.body.subarray(from, to));
     },
     async head(key, options) {
@@ -145,12 +150,16 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
         return body;
       });
       uploads.delete(uploadId);
-      objects.set(key, { contentType, contentEncoding, metadata, body: Buffer.concat(bodies) });
+      objects.set(key, { contentType, contentEncoding, metadata, body: Buffer.concat(bodies), etag: randomUUID() });
     },
     async abortUpload(key, uploadId) {
       await begin('abortUpload', key);
       if (uploads.get(uploadId)?.underWay) throw new ObjectStoreError('UNAVAILABLE', 'parts are under way'); // stays open
       uploads.delete(uploadId);
+    },
+    async uploadLink(key) {
+      await begin('uploadLink', key);
+      return undefined;
     },
   };
 }

@@ -113,7 +113,7 @@ export class Servers {
         call(`GET ${key.replace(/^batches\/[^/]+\//, '')}`, () =>
           objects.get(key)?.subarray(options?.from ?? 0, options?.to),
         ),
-      head: (key) => call('HEAD', () => ({ bytes: objects.get(key)?.length ?? 0 })),
+      head: (key) => call('HEAD', () => ({ bytes: objects.get(key)?.length ?? 0, etag: '' })),
       async *list(prefix, { after = '' } = {}) {
         const isWanted = (key: string) => key.startsWith(prefix) && key > after;
         yield* await call('LIST', () => [...objects.keys()].filter(isWanted).sort());
@@ -123,6 +123,7 @@ export class Servers {
       putPart: unused,
       completeUpload: unused,
       abortUpload: unused,
+      uploadLink: unused,
     };
   }
 
