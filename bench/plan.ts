@@ -1,11 +1,11 @@
 /**
- * Plans lists of a million URLs into a folder, as a submission does, beside what `wc -l` and `sort` take for the same
+ * Plans lists of a million URLs, or as many as are said, from a file into a folder, as a planner does, beside what `wc -l` and `sort` take for the same
  * list in the same run.
  *
  *     node bench/plan.ts [urls]
  */
 import { spawnSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,7 +15,8 @@ import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
 import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { submitBatch } from '../core/batch/submit.ts';
-import type { ListItem } from '../core/plan/text-list.ts';
+import { readList } from '../core/lists/formats.ts';
+import { MAX_LIST_BYTES } from '../core/model/limits.ts';
 import { limitsFor } from '../local/stores.ts';
 
 const MIB = 1024 ** 2;
@@ -29,7 +30,7 @@ interface Result {
 }
 
 const [first, ...rest] = process.argv.slice(2);
-if (first === '--plan') await planList(Number(rest[0]), Number(rest[1]), rest[2] ?? '');
+if (first === '--plan') await planList(rest[0] ?? '', rest[1] ?? '');
 else await compare(Number(first ?? 1_000_000));
 
 async function compare(urls: number): Promise<void> {
@@ -44,7 +45,7 @@ async function compare(urls: number): Promise<void> {
       const wc = secondsOf('wc', ['-l', list]);
       const sort = secondsOf('sort', ['-o', `${list}.sorted`, list]);
       const { seconds, peakBytes, shards } = JSON.parse(
-        run(process.execPath, [import.meta.filename, '--plan', `${urls}`, `${hosts}`, join(folder, `${hosts}`)]),
+        run(process.execPath, [import.meta.filename, '--plan', list, join(folder, `${hosts}`)]),
       ) as Result;
       console.log(`  wc -l  ${wc.toFixed(2)} s`);
       console.log(`  sort   ${sort.toFixed(2)} s`);
@@ -54,6 +55,7 @@ async function compare(urls: number): Promise<void> {
       );
       rmSync(list);
       rmSync(`${list}.sorted`);
+      rmSync(join(folder, `${hosts}`), { recursive: true });
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -77,12 +79,8 @@ function* textOf(urls: number, hosts: number): Generator<string> {
   yield block;
 }
 
-function* itemsOf(urls: number, hosts: number): Generator<ListItem> {
-  for (let i = 0; i < urls; i++) yield { line: i + 1, value: urlOf(i, hosts) };
-}
-
 /** Submits a list in this process, and prints what it took. */
-async function planList(urls: number, hosts: number, folder: string): Promise<void> {
+async function planList(list: string, folder: string): Promise<void> {
   const state = createFileStore({
     root: `${folder}/objects`,
     tempRoot: `${folder}/temp`,
@@ -102,7 +100,8 @@ async function planList(urls: number, hosts: number, folder: string): Promise<vo
     warn: console.error,
   };
   const from = performance.now();
-  const id = await submitBatch(service, { items: itemsOf(urls, hosts), options: {}, headers: {} });
+  const items = readList(createReadStream(list), 'text', MAX_LIST_BYTES);
+  const id = await submitBatch(service, { items, options: {}, headers: {} });
   const seconds = (performance.now() - from) / 1000;
   const batch = await ledger.getBatch(id);
   const result: Result = { seconds, peakBytes: process.resourceUsage().maxRSS * 1024, shards: batch?.shardCount ?? 0 };

@@ -1,6 +1,9 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { decodeList, isGzip } from '../core/lists/decode.ts';
+import { formatOfType, LIST_TYPES } from '../core/lists/formats.ts';
 import { MAX_INLINE_LIST_BYTES } from '../core/model/limits.ts';
+import type { ListFormat } from '../core/model/list-format.ts';
 import { Problem } from './problem.ts';
 
 const MIB = 1024 ** 2;
@@ -9,45 +12,51 @@ const MIB = 1024 ** 2;
 export const limitBody: MiddlewareHandler = bodyLimit({
   maxSize: MAX_INLINE_LIST_BYTES,
   onError: () => {
-    throw new Problem('body-too-large', `A body may have ${MAX_INLINE_LIST_BYTES / MIB} MiB; split the list.`);
+    throw new Problem('body-too-large', `A body may have ${MAX_INLINE_LIST_BYTES / MIB} MiB; POST /lists takes more.`);
   },
 });
 
-const MEDIA_TYPES = ['application/json', 'text/plain'] as const;
-
-export type MediaType = (typeof MEDIA_TYPES)[number];
-
-/** What a body claims to be. Errors: `Problem` for what is not accepted. */
-export function mediaType(headers: Headers): MediaType {
+/**
+ * The format of the list that a body claims to be. A body in gzip is taken, and known by its first bytes.
+ *
+ * Errors: `Problem` for what is not accepted.
+ */
+export function bodyFormat(headers: Headers): ListFormat {
   const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? '';
-  if (encoding !== '' && encoding !== 'identity') {
-    throw new Problem('unsupported-encoding', 'Send the body without Content-Encoding.');
+  if (!['', 'identity', 'gzip', 'x-gzip'].includes(encoding)) {
+    throw new Problem('unsupported-encoding', 'Send the body in gzip or without Content-Encoding.');
   }
   const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';').map((part) => part.trim());
   const charset = parameters.find((parameter) => /^charset=/i.test(parameter))?.slice('charset='.length);
-  const accepted = MEDIA_TYPES.find((known) => known === type.toLowerCase());
-  if (accepted === undefined) {
-    throw new Problem('unsupported-media-type', `Send Content-Type: ${MEDIA_TYPES.join(' or ')}.`);
+  const format = formatOfType(type);
+  if (format === undefined) {
+    throw new Problem('unsupported-media-type', `Send Content-Type: ${LIST_TYPES.join(' or ')}.`);
   }
   if (charset !== undefined && !/^"?utf-?8"?$/i.test(charset)) {
     throw new Problem('unsupported-media-type', 'Send the body in UTF-8.');
   }
-  return accepted;
+  return format;
 }
 
-/** A body as text, without a BOM. Errors: `Problem` if it is not UTF-8. */
-export function decodeText(body: ArrayBuffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch (error) {
-    throw new Problem('invalid-text', 'The body has bytes that are not UTF-8.', { cause: error });
+/** A body's bytes. Errors: `Problem` for a body that is said to be gzip and is none. */
+export async function* readBody(c: Context): AsyncGenerator<Buffer> {
+  const body = Buffer.from(await c.req.arrayBuffer());
+  if (c.req.header('content-encoding')?.includes('gzip') === true && !isGzip(body)) {
+    throw new Problem('unsupported-encoding', 'Content-Encoding says gzip, and the body is none.');
   }
+  yield body;
 }
 
-/** A text as JSON. Errors: `Problem`, which says where it goes wrong if the parser does, and repeats nothing of it. */
-export function parseJson(text: string): unknown {
+/**
+ * A body as JSON, unpacked if it is packed.
+ *
+ * Errors: `Problem`, which says where it goes wrong if the parser does, and repeats nothing of it; `InvalidListError` for
+ * what cannot be unpacked or is not UTF-8.
+ */
+export async function readJson(c: Context): Promise<unknown> {
+  const pieces = await Array.fromAsync(decodeList(readBody(c), MAX_INLINE_LIST_BYTES));
   try {
-    return JSON.parse(text);
+    return JSON.parse(String(Buffer.concat(pieces)));
   } catch (error) {
     const position = /at position \d+( \(line \d+ column \d+\))?/.exec(String(error))?.[0];
     throw new Problem('invalid-json', `The body ends being JSON ${position ?? 'somewhere'}.`, { cause: error });

@@ -5,7 +5,7 @@ import { retryBatch } from '../core/batch/retry.ts';
 import type { Service } from '../core/batch/service.ts';
 import { batchStatus } from '../core/batch/status.ts';
 import { batchId } from './batch-id.ts';
-import { decodeText, limitBody, mediaType, parseJson } from './body.ts';
+import { bodyFormat, limitBody, readJson } from './body.ts';
 import { startBatch } from './idempotency.ts';
 import { Problem } from './problem.ts';
 import { readQuery } from './query.ts';
@@ -52,8 +52,8 @@ export function addControlRoutes(app: Hono, service: Service): void {
 async function readOptionalJson(c: Context): Promise<unknown> {
   const body = await c.req.arrayBuffer();
   if (body.byteLength === 0) return {};
-  if (mediaType(c.req.raw.headers) !== 'application/json') {
+  if (bodyFormat(c.req.raw.headers) !== 'json') {
     throw new Problem('unsupported-media-type', 'Send Content-Type: application/json.');
   }
-  return parseJson(decodeText(body));
+  return readJson(c);
 }

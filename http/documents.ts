@@ -19,8 +19,8 @@ const path = (description: string) => z.string().meta({ description });
 const id = z.uuid().meta({ description: 'UUIDv7: later batches have greater ids' });
 const name = z.string().optional();
 const state = z
-  .enum(['planning', 'running', 'paused', 'cancelling', 'cancelled', 'finished'])
-  .meta({ description: 'At the end `finished` or `cancelled`' });
+  .enum(['planning', 'running', 'paused', 'cancelling', 'cancelled', 'finished', 'rejected'])
+  .meta({ description: 'At the end `finished`, `cancelled` or `rejected`' });
 
 const speed = z.object({ filesPerSecond: z.number().min(0), bytesPerSecond: z.number().min(0) });
 
@@ -36,10 +36,32 @@ const counts = {
   failures: z.partialRecord(z.enum(FAILURE_CODES), z.int().min(1)).meta({ description: 'The `failed` ones by code' }),
 };
 
+export const problemSchema = z.object({
+  type: z.enum(PROBLEM_TYPES as [ProblemDocument['type'], ...ProblemDocument['type'][]]),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  errors: z
+    .array(
+      z.object({
+        line: z.int().optional().meta({ description: "The entry's place in the list, from 1" }),
+        column: z.int().optional().meta({ description: 'In that line, from 1, where it is known' }),
+        field: z.string().meta({ description: 'Empty where the whole is wrong' }),
+        value: z.string().optional().meta({ description: 'What was found; left out where it may be a secret' }),
+        reason: z.string(),
+      }),
+    )
+    .max(100)
+    .readonly()
+    .optional(),
+});
+
 export const statusSchema = z.object({
   id,
   name,
   state,
+  linesPlanned: count('While it is planned: lines of an uploaded list that were read').optional(),
+  problem: problemSchema.optional().meta({ description: 'What is wrong with the list of a rejected batch' }),
   reason: z.enum(['BYTE_LIMIT']).optional().meta({ description: 'Why it is paused, if nobody asked for it' }),
   retryOf: z.uuid().optional().meta({ description: 'The batch whose failed entries these are' }),
   createdAt: time('When it was submitted'),
@@ -116,7 +138,7 @@ const cost = z
 export const summarySchema = z.object({
   id,
   name,
-  state: z.enum(['finished', 'cancelled']),
+  state: z.enum(['finished', 'cancelled', 'rejected']),
   createdAt: statusSchema.shape.createdAt,
   finishedAt: time('When its last entry ended'),
   ...counts,
@@ -150,25 +172,18 @@ export const dryRunSchema = z.object({
   }),
 });
 
-export const healthSchema = z.object({ status: z.literal('ok') });
-
-export const problemSchema = z.object({
-  type: z.enum(PROBLEM_TYPES as [ProblemDocument['type'], ...ProblemDocument['type'][]]),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  errors: z
-    .array(
-      z.object({
-        line: z.int().optional().meta({ description: "The entry's place in the list, from 1" }),
-        field: z.string().meta({ description: 'Empty where the whole is wrong' }),
-        value: z.string().optional().meta({ description: 'What was found; left out where it may be a secret' }),
-        reason: z.string(),
-      }),
-    )
-    .max(100)
-    .optional(),
+/** Where to put a list. */
+export const listDocumentSchema = z.object({
+  listId: z.uuid(),
+  upload: z.object({
+    url: z.string(),
+    method: z.literal('PUT'),
+    headers: z.record(z.string(), z.string()).meta({ description: 'To be sent just so' }),
+    expiresAt: time('Until then it can be put'),
+  }),
 });
+
+export const healthSchema = z.object({ status: z.literal('ok') });
 
 /** Request headers, as a user gives them. */
 export const headersSchema = z
@@ -196,4 +211,5 @@ type Options<T extends { options: unknown }> = Omit<T, 'options'> & {
 export type StatusDocument = Options<z.infer<typeof statusSchema>>;
 export type BatchItemDocument = z.infer<typeof batchItemSchema>;
 export type FileDocument = z.infer<typeof fileSchema>;
+export type ListDocument = z.infer<typeof listDocumentSchema>;
 export type DryRunDocument = Options<z.infer<typeof dryRunSchema>>;

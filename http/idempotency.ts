@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import type { Context } from 'hono';
-import { newBatchId } from '../core/batch/ids.ts';
+import { newId } from '../core/batch/ids.ts';
 import { startOnce, type KeyedRequest } from '../core/batch/once.ts';
 import type { Service } from '../core/batch/service.ts';
 import { invalidRequest } from './problem.ts';
@@ -25,7 +25,7 @@ export async function startBatch(
 ): Promise<string> {
   const key = c.req.header(HEADER);
   if (key === undefined) {
-    const id = newBatchId(service);
+    const id = newId(service);
     await start({ id });
     return id;
   }

@@ -1,4 +1,5 @@
-import type * as z from 'zod';
+// Not `{ z }`, which brings 400 KB of messages in all languages into a bundle.
+import * as z from 'zod';
 import {
   batchesSchema,
   dryRunSchema,
@@ -7,6 +8,7 @@ import {
   filesSchema,
   headersSchema,
   healthSchema,
+  listDocumentSchema,
   problemSchema,
   statusSchema,
   summarySchema,
@@ -15,12 +17,14 @@ import type { ProblemType } from './problem.ts';
 import {
   batchesQuerySchema,
   filesQuerySchema,
+  listSchema,
+  listSubmissionSchema,
   noQuerySchema,
   optionsSchema,
+  querySubmissionSchema,
   resumeSchema,
   retrySchema,
   submissionSchema,
-  textSubmissionSchema,
   waitQuerySchema,
 } from './schemas.ts';
 
@@ -28,7 +32,8 @@ import {
 
 /** What is sent and answered, by the names that the document gives it. */
 export const INPUTS = {
-  Submission: submissionSchema,
+  Submission: z.union([submissionSchema, listSubmissionSchema]),
+  List: listSchema,
   Retry: retrySchema,
   Resume: resumeSchema,
   Entry: entrySchema,
@@ -42,6 +47,7 @@ export const OUTPUTS = {
   File: fileSchema,
   Summary: summarySchema,
   DryRun: dryRunSchema,
+  UploadLink: listDocumentSchema,
   Health: healthSchema,
   Problem: problemSchema,
 };
@@ -99,7 +105,6 @@ const STARTING: readonly ProblemType[] = [
 ];
 /** What can be wrong with a body. */
 const READING: readonly ProblemType[] = [
-  'invalid-text',
   'invalid-json',
   'body-too-large',
   'unsupported-media-type',
@@ -116,7 +121,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'submitBatch',
     summary: 'Starts a batch',
     // With a JSON list `dryRun` alone; with any other list its name and options, too.
-    query: textSubmissionSchema,
+    query: querySubmissionSchema,
     headers: IDEMPOTENCY,
     body: {
       'application/json': {
@@ -142,12 +147,27 @@ export const OPERATIONS: readonly Operation[] = [
         },
       },
       'text/plain': { schema: 'text', examples: { lines: `# cats\n${URLS.join('\n')}\n` } },
+      'text/csv': { schema: 'text', examples: { table: `url,key\n${URLS[0]},cats/a.jpg\n` } },
+      'text/tab-separated-values': { schema: 'text', examples: { table: `url\tsize\n${URLS[0]}\t1234\n` } },
+      'application/x-ndjson': { schema: 'text', examples: { lines: `${JSON.stringify({ url: URLS[0] })}\n` } },
     },
     answers: {
       202: status('The batch has begun', { Location: 'Where its status is' }),
       200: { description: 'With `dryRun=true`: what it would start', content: { 'application/json': 'DryRun' } },
     },
-    problems: [...READING, ...STARTING, 'invalid-list'],
+    problems: [...READING, ...STARTING, 'unknown-list', 'invalid-list'],
+  },
+  {
+    method: 'post',
+    path: '/lists',
+    id: 'createList',
+    summary: 'Says where to put a list that is too large for a body',
+    query: noQuerySchema,
+    body: {
+      'application/json': { schema: 'List', examples: { table: { bytes: 73_400_320, name: 'urls.csv.gz' } } },
+    },
+    answers: { 201: { description: 'Put it there within an hour', content: { 'application/json': 'UploadLink' } } },
+    problems: [...READING, 'list-too-large'],
   },
   {
     method: 'get',

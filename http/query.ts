@@ -11,7 +11,7 @@ export function readQuery(url: string): Record<string, string> {
   return Object.fromEntries(parameters);
 }
 
-const TEXT_OPTIONS = ['name', 'prefix', 'keyTemplate', 'ifExists', 'userAgent'];
+const TEXT_OPTIONS = ['name', 'format', 'prefix', 'keyTemplate', 'ifExists', 'invalidEntries', 'userAgent'];
 const LIST_OPTIONS = ['contentTypes'];
 const GROUPS = ['timeouts', 'lowSpeed'] as const;
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;

@@ -3,6 +3,7 @@ export const ROUTES = {
   '/openapi.json': ['GET', 'HEAD'],
   '/health': ['GET', 'HEAD'],
   '/batches': ['GET', 'HEAD', 'POST'],
+  '/lists': ['POST'],
   '/batches/:id': ['GET', 'HEAD', 'DELETE'],
   '/batches/:id/wait': ['GET', 'HEAD'],
   '/batches/:id/files': ['GET', 'HEAD'],

@@ -4,6 +4,7 @@ import type { UserOptions } from '../core/batch/options.ts';
 import { WAIT_CONDITIONS } from '../core/batch/wait.ts';
 import { FAILURES, type FailureCode } from '../core/model/failure.ts';
 import { MAX_NAME_LENGTH, MAX_WAIT_MS } from '../core/model/limits.ts';
+import { LIST_FORMATS } from '../core/model/list-format.ts';
 import { CONTENT_TYPE_PATTERN, MAX_CONTENT_TYPES, OPTION_RANGES } from '../core/model/options.ts';
 import { redactUrl } from '../core/model/redact.ts';
 import { invalidRequest } from './problem.ts';
@@ -37,6 +38,10 @@ export const optionsSchema = z.strictObject({
     .max(MAX_CONTENT_TYPES)
     .exactOptional()
     .meta({ description: 'Media types; files of others fail' }),
+  invalidEntries: z
+    .enum(['reject', 'fail'])
+    .exactOptional()
+    .meta({ description: 'What becomes of entries that cannot be used' }),
   maxBytes: whole(OPTION_RANGES.maxBytes, 'Of the largest file that is stored'),
   maxTotalBytes: whole(OPTION_RANGES.maxTotalBytes, 'Of all files together; the batch then pauses'),
   maxAttempts: whole(OPTION_RANGES.maxAttempts, 'Per entry, and failed probes in a row per host'),
@@ -78,19 +83,37 @@ export const listedEntry = z.unknown();
 /** Checked by the core, too; described by `headersSchema`. */
 export const givenHeaders = z.unknown();
 
-/** The body of `POST /batches` as JSON. */
-export const submissionSchema = z.strictObject({
+const formatSchema = z.enum(LIST_FORMATS).exactOptional();
+
+const wishesSchema = z.strictObject({
   name: nameSchema,
-  urls: z.array(listedEntry).meta({ description: 'At least one' }),
   // The core's own rules for header names and values are applied by who reads the body.
   options: optionsSchema.extend({ headers: givenHeaders.optional() }).exactOptional(),
 });
 
-/** What goes with a text list: name and options side by side in the query, as `readOptionsQuery` reads it. */
-export const textSubmissionSchema = optionsSchema.extend({ name: nameSchema, dryRun });
+/** What a JSON body says besides the list. */
+export type WishesBody = z.infer<typeof wishesSchema>;
 
-/** What goes with a JSON list in the query. */
+/** The body of `POST /batches` as JSON. */
+export const submissionSchema = wishesSchema.extend({
+  urls: z.array(listedEntry).meta({ description: 'At least one' }),
+});
+
+/** The same for a list that was uploaded. */
+export const listSubmissionSchema = wishesSchema.extend({ listId: z.uuid(), format: formatSchema });
+
+/** What goes with a list in any other format: name, format and options side by side in the query. */
+export const querySubmissionSchema = optionsSchema.extend({ name: nameSchema, format: formatSchema, dryRun });
+
+/** What goes with a JSON body in the query. */
 export const submissionQuerySchema = z.strictObject({ dryRun });
+
+/** The body of `POST /lists`. */
+export const listSchema = z.strictObject({
+  bytes: z.int().min(1),
+  format: formatSchema,
+  name: z.string().min(1).max(MAX_NAME_LENGTH).exactOptional(),
+});
 
 /** A whole number as it stands in a query. */
 const numeral = (min: number, max: number, description: string) =>

@@ -2,10 +2,11 @@ import type { LinkedOutcome } from '../core/batch/links.ts';
 import type { BatchListEntry, BatchStatus } from '../core/batch/status.ts';
 import { publicOptions } from '../core/model/options.ts';
 import type { BatchItemDocument, FileDocument, StatusDocument } from './documents.ts';
+import { listProblem, problemDocument } from './problem.ts';
 
 /** Whether nothing of a batch will change any more. */
 export function isClosed(status: Pick<BatchStatus, 'state'>): boolean {
-  return status.state === 'finished' || status.state === 'cancelled';
+  return status.state === 'finished' || status.state === 'cancelled' || status.state === 'rejected';
 }
 
 export function pathOf(batchId: string): string {
@@ -14,12 +15,13 @@ export function pathOf(batchId: string): string {
 
 /** A batch's status as JSON; times are ISO 8601. */
 export function statusDocument(status: BatchStatus): StatusDocument {
-  const { createdAt, deadline, finishedAt, options, ...rest } = status;
+  const { createdAt, deadline, finishedAt, options, rejection, ...rest } = status;
   return {
     ...rest,
     createdAt: isoTime(createdAt),
     deadline: isoTime(deadline),
     finishedAt: optionalTime(finishedAt),
+    problem: rejection && problemDocument(listProblem(rejection)),
     options: publicOptions(options),
     links: linksOf(status),
   };

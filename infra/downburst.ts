@@ -76,6 +76,9 @@ export class Downburst extends Construct {
       worker: make('worker'),
       sweeper: make('sweeper'),
     };
+    for (const starter of [functions.api, functions.sweeper]) {
+      starter.addEnvironment('DOWNBURST_PLANNER_FUNCTION', functions.planner.functionName);
+    }
     grantStores(functions, { ledger, tickets, state, files, filesPrefix });
 
     functions.worker.addEventSourceMapping('Tickets', {

@@ -10,6 +10,9 @@ import { WORKER_MB } from '../core/model/limits.ts';
 /** Memory for what mostly waits, in MB: a thousand records of 1 KB, and a third of a vCPU. */
 const LIGHT_MB = 512;
 
+/** Memory for a list of ten million entries (bench/plan.ts), in MB: the most that a new account may have. */
+const PLANNER_MB = 3008;
+
 /** The longest there is: a file that is under way when the turn's budget is spent can still be finished. */
 export const WORKER_TIME_LIMIT = Duration.minutes(15);
 
@@ -29,10 +32,10 @@ const FUNCTIONS = {
     timeout: Duration.seconds(30),
   },
   planner: {
-    description: 'Brings a planned batch to its start',
-    memorySize: LIGHT_MB,
-    // A thousand records take seconds; planning that is not over after 15 minutes is taken for dead.
-    timeout: Duration.minutes(5),
+    description: 'Plans uploaded lists',
+    memorySize: PLANNER_MB,
+    // The longest there is; a planner that gave no sign of life for as long is taken for dead.
+    timeout: Duration.minutes(15),
   },
   worker: {
     description: 'Takes turns at shards',

@@ -36,7 +36,7 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   const readers = [api, status, planner, worker, sweeper];
   const writers = [api, planner, worker, sweeper];
   /** Whoever may finish a batch. */
-  const closers = [api, worker, sweeper];
+  const closers = [api, planner, worker, sweeper];
 
   allow(readers, ['dynamodb:GetItem', 'dynamodb:Query'], [ledger.tableArn]);
   allow(writers, ['dynamodb:PutItem'], [ledger.tableArn]);
@@ -50,12 +50,18 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
 
   const bus = Stack.of(ledger).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' });
   allow(closers, ['events:PutEvents'], [bus]);
+  allow([api, sweeper], ['lambda:InvokeFunction'], [planner.functionArn]);
 
   const batches = state.arnForObjects('batches/*');
   const secrets = state.arnForObjects('secrets/*');
+  const lists = state.arnForObjects('lists/*');
   allow(readers, ['s3:GetObject'], [batches]);
   list(readers, state, 'batches/');
   allow(closers, ['s3:PutObject', 's3:AbortMultipartUpload'], [batches]);
+  // Also what the links allow that it signs.
+  allow([api], ['s3:PutObject'], [lists]);
+  allow([api, planner], ['s3:GetObject'], [lists]);
+  list([api, planner], state, 'lists/');
   allow([api], ['s3:PutObject'], [secrets]);
   allow([worker], ['s3:GetObject'], [secrets]);
   allow(closers, ['s3:DeleteObject'], [secrets]);

@@ -3,7 +3,10 @@ import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { BlockPublicAccess, Bucket, BucketEncryption, type LifecycleRule } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { LIST_KEPT_MS } from '../core/model/limits.ts';
 
+/** Where lists lie that were uploaded; `core/model/layout.ts` says the same. */
+const LISTS_PREFIX = 'lists/';
 /** Longer than any batch may take, so that no state goes before its batch has ended. */
 const STATE_EXPIRY = Duration.days(90);
 /** What a killed worker left of an upload goes after this; longer than the 7 days that a batch has by default. */
@@ -25,23 +28,26 @@ export function createLedger(scope: Construct): Table {
   });
 }
 
-/** Manifests, results and the like. */
+/** Manifests, results and the like, and uploaded lists. */
 export function createStateBucket(scope: Construct): Bucket {
-  return createBucket(scope, 'State', { expiration: STATE_EXPIRY });
+  return createBucket(scope, 'State', [
+    { expiration: STATE_EXPIRY },
+    { prefix: LISTS_PREFIX, expiration: Duration.millis(LIST_KEPT_MS) },
+  ]);
 }
 
 /** The downloaded files. */
 export function createFilesBucket(scope: Construct): Bucket {
-  return createBucket(scope, 'Files', {});
+  return createBucket(scope, 'Files', [{}]);
 }
 
 /** A private bucket. It stays, with all that is in it, when the stack is deleted. */
-function createBucket(scope: Construct, id: string, rule: LifecycleRule): Bucket {
+function createBucket(scope: Construct, id: string, [first, ...others]: LifecycleRule[]): Bucket {
   return new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     encryption: BucketEncryption.S3_MANAGED,
     enforceSSL: true,
-    lifecycleRules: [{ ...rule, abortIncompleteMultipartUploadAfter: UPLOAD_EXPIRY }],
+    lifecycleRules: [{ ...first, abortIncompleteMultipartUploadAfter: UPLOAD_EXPIRY }, ...others],
     removalPolicy: RemovalPolicy.RETAIN,
   });
 }

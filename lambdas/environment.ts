@@ -1,7 +1,7 @@
 import { readConfig, type AwsConfig } from '../adapters/aws/config.ts';
 import { createAwsStores } from '../adapters/aws/stores.ts';
 import { systemClock } from '../adapters/system-clock.ts';
-import type { DeploymentLimits, Service, Summary } from '../core/batch/service.ts';
+import type { DeploymentLimits, PlanningService, Summary } from '../core/batch/service.ts';
 import { AWS_PRICES } from '../core/cost/prices.ts';
 import type { FileLinks } from '../core/ports/file-links.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
@@ -24,7 +24,7 @@ const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpen
 /** What the functions are made of. */
 export interface Environment {
   config: AwsConfig;
-  service: Service;
+  service: PlanningService;
   files: ObjectStore & FileLinks;
   log: Log;
 }
@@ -45,14 +45,15 @@ export function entryPoint<E, C, A>(make: (environment: Environment) => Handler<
 
 function createEnvironment(env: NodeJS.ProcessEnv): Environment {
   const config = readConfig(env);
-  const { ledger, tickets, state, files, publish } = createAwsStores(config);
+  const { ledger, tickets, state, files, publish, startPlanner } = createAwsStores(config);
   const { maxConnectionsPerHost, maxOpenBatches } = config;
   const log = createLog(process.stdout, () => systemClock.now());
-  const service: Service = {
+  const service: PlanningService = {
     ledger,
     tickets,
     state,
     files,
+    startPlanner,
     clock: systemClock,
     random: Math.random,
     limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches, maxTurns: config.maxConcurrency },

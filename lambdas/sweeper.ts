@@ -1,9 +1,9 @@
-import type { Service } from '../core/batch/service.ts';
+import type { PlanningService } from '../core/batch/service.ts';
 import { sweep } from '../core/batch/sweep.ts';
 import { entryPoint } from './environment.ts';
 
 /** Looks after the open batches, on a schedule; the event says nothing. */
-export function createSweeperHandler(service: Service): () => Promise<void> {
+export function createSweeperHandler(service: PlanningService): () => Promise<void> {
   return () => sweep(service);
 }
 

@@ -7,10 +7,11 @@ import {
   SQLITE_READONLY,
 } from '../adapters/sqlite/database.ts';
 import { FolderInUseError, lockFolder } from '../adapters/sqlite/lock.ts';
-import type { Service, Summary } from '../core/batch/service.ts';
+import type { PlanningService, Summary } from '../core/batch/service.ts';
 import { recoverAfterRestart, sweep } from '../core/batch/sweep.ts';
 import { SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
 import { createApp } from '../http/app.ts';
+import { addUploadRoute } from '../http/lists.ts';
 import { addReadRoutes } from '../http/read-app.ts';
 import { addWriteRoutes } from '../http/write-app.ts';
 import { createAnnounce } from './announce.ts';
@@ -19,7 +20,9 @@ import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
 import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
+import type { FromPlanner } from './messages.ts';
 import { startNotifier } from './notifier.ts';
+import { createPlanner } from './planner.ts';
 import { StartError } from './start-error.ts';
 import { layout, limitsFor, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
 import type { Webhook } from './webhook.ts';
@@ -51,8 +54,8 @@ export interface Embedded {
 }
 
 /**
- * Starts the whole service on this machine: HTTP API, dispatcher and sweeper in this thread, downloads in worker
- * threads. What an earlier process left unfinished goes on at once. Errors: `StartError`.
+ * Starts the whole service on this machine: HTTP API, dispatcher and sweeper in this thread, downloads and the planning
+ * of uploaded lists in worker threads. What an earlier process left unfinished goes on at once. Errors: `StartError`.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { dataFolder, workers, log } = options;
@@ -71,7 +74,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   };
   const onWarning = (message: string, details: object) => log.error(`${message} ${JSON.stringify(details)}`);
   let wake: () => void = () => undefined;
-  const service: Service = {
+  const onMessage = (message: FromPlanner) => {
+    if (message.kind === 'sent') wake();
+    else if (message.kind === 'closed') onBatchClosed(message.summary);
+    else onWarning(message.message, message.details);
+  };
+  const planner = createPlanner({ settings: { dataFolder, workers }, log, onMessage });
+  stack.defer(() => planner.stop());
+  const service: PlanningService = {
     ...stores,
     tickets: {
       ...stores.tickets,
@@ -81,6 +91,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       },
     },
     limits: limitsFor(workers),
+    startPlanner: (batchId) => Promise.try(planner.start, batchId),
     announce: createAnnounce(stores, notifier !== undefined, onBatchClosed),
     warn: onWarning,
   };
@@ -110,6 +121,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     (app) => addWriteRoutes(app, service),
     (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
     (app) => addFilesRoute(app, stores.files),
+    (app) => addUploadRoute(app, service),
   );
   const server = await serveHttp(app, options.port).catch((error: unknown) => {
     throw asStartError(error, `Port ${options.port}`, 'choose another one with --port');
@@ -175,7 +187,7 @@ function asStartError(error: unknown, what: string, advice: string): unknown {
 }
 
 /** Sweeps at once and then every minute; answers how to end it. */
-function startSweeper(service: Service, log: Log): () => Promise<void> {
+function startSweeper(service: PlanningService, log: Log): () => Promise<void> {
   const stop = new AbortController();
   const ended = (async () => {
     while (!stop.signal.aborted) {

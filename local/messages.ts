@@ -19,9 +19,21 @@ export type ToWorker =
 
 /** From a worker thread to the main thread. */
 export type FromWorker =
+  | FromPlanner
   | { kind: 'ready' }
   | { kind: 'ended'; turn: number; result: 'acknowledge' | 'keep' }
-  | { kind: 'failed'; turn: number; error: unknown }
+  | { kind: 'failed'; turn: number; error: unknown };
+
+/** What a planner thread is started with. */
+export interface PlannerSettings {
+  dataFolder: string;
+  /** How many worker threads there are in all. */
+  workers: number;
+  batchId: string;
+}
+
+/** From a planner thread to the main thread. */
+export type FromPlanner =
   /** There are new tickets to be received. */
   | { kind: 'sent' }
   | { kind: 'closed'; summary: Summary }

@@ -12,6 +12,8 @@ export interface AwsConfig {
   /** What every key of a file begins with: empty, or whole folders as `a/b/`. */
   filesPrefix: string;
   queueUrl: string;
+  /** The planner's function; empty for functions that do not start it. */
+  plannerFunction: string;
   /** The highest `connectionsPerHost` that a batch may ask for. */
   maxConnectionsPerHost: number;
   /** Batches that may be open at once. */
@@ -69,6 +71,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
     filesBucket: read('DOWNBURST_FILES_BUCKET', String),
     filesPrefix: read('DOWNBURST_FILES_PREFIX', parseFolder, ''),
     queueUrl: read('DOWNBURST_QUEUE_URL', parseUrl),
+    plannerFunction: read('DOWNBURST_PLANNER_FUNCTION', String, ''),
     maxConnectionsPerHost: read(
       'DOWNBURST_MAX_CONNECTIONS_PER_HOST',
       wholeNumber(OPTION_RANGES.connectionsPerHost),

@@ -1,4 +1,4 @@
-import type { Summary } from '../../core/batch/service.ts';
+import type { PlanningService, Summary } from '../../core/batch/service.ts';
 import type { FileLinks } from '../../core/ports/file-links.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
@@ -9,6 +9,7 @@ import type { AwsConfig } from './config.ts';
 import { createDynamoLedger } from './dynamo-ledger.ts';
 import { createEventBus } from './event-bus.ts';
 import { createS3Links } from './s3-links.ts';
+import { invokePlanner } from './planner.ts';
 import { createS3Store } from './s3-store.ts';
 import { createSqsTickets } from './sqs-tickets.ts';
 
@@ -21,13 +22,14 @@ export interface AwsStores {
   state: ObjectStore;
   /** Downloaded files. */
   files: ObjectStore & FileLinks;
+  startPlanner: PlanningService['startPlanner'];
   /** Closes the connections that are kept alive. */
   close: () => void;
 }
 
 /** The stores of a deployment; several share one set of clients where it is given. */
 export function createAwsStores(config: AwsConfig, clients: AwsClients = createClients()): AwsStores {
-  const { s3, dynamo, sqs, events } = clients;
+  const { s3, dynamo, sqs, events, lambda } = clients;
   const files = { client: s3, bucket: config.filesBucket, prefix: config.filesPrefix };
   return {
     publish: createEventBus(events),
@@ -35,8 +37,9 @@ export function createAwsStores(config: AwsConfig, clients: AwsClients = createC
     tickets: createSqsTickets(sqs, config.queueUrl, systemClock),
     state: createS3Store({ client: s3, bucket: config.stateBucket }),
     files: { ...createS3Store(files), ...createS3Links(files) },
+    startPlanner: (batchId) => invokePlanner(lambda, config.plannerFunction, batchId),
     close() {
-      for (const client of [s3, dynamo, sqs, events]) client.destroy();
+      for (const client of [s3, dynamo, sqs, events, lambda]) client.destroy();
     },
   };
 }

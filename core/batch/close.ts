@@ -1,11 +1,11 @@
 import { costOf } from '../cost/cost.ts';
 import { usageOf, type Work } from '../cost/usage.ts';
 import { failedListKey, secretsKey, summaryKey } from '../model/layout.ts';
-import { PLANNING_STALE_MS } from '../model/limits.ts';
 import { publicOptions } from '../model/options.ts';
 import { sumCounts, type BatchRecord, type Counts, type ShardRecord } from '../model/records.ts';
 import { createObjectWriter } from '../download/object-writer.ts';
 import { readOutcomes } from './results.ts';
+import { isStale } from './planning.ts';
 import type { Service, Summary } from './service.ts';
 
 /**
@@ -61,7 +61,7 @@ function finalCounts(batch: BatchRecord, shards: ShardRecord[], now: number): Co
   const sum = sumCounts(shards);
   if (shards.length === batch.shardCount) return sum;
   // Cancelled while it was planned: once no planner can be alive, the shards that are missing will not come.
-  if (batch.state !== 'cancelling' || now - batch.createdAt <= PLANNING_STALE_MS) return undefined;
+  if (batch.state !== 'cancelling' || !isStale(batch, now)) return undefined;
   sum.cancelled = batch.total - sum.done - sum.failed - sum.skipped;
   return sum;
 }
@@ -76,7 +76,7 @@ function summaryOf({ prices }: Pick<Service, 'prices'>, batch: BatchRecord, shar
   return {
     id,
     ...(name !== undefined && { name }),
-    state: state === 'cancelling' || state === 'cancelled' ? 'cancelled' : 'finished',
+    state: endStateOf(state),
     createdAt: new Date(createdAt).toISOString(),
     finishedAt: new Date(closedAt).toISOString(),
     total,
@@ -101,6 +101,11 @@ function workOf({ options }: BatchRecord, shards: readonly ShardRecord[]): Work 
     lookedUp: options.ownPrefix ? 0 : sum(({ done, skipped }) => done + skipped),
     manifestBytes: sum(({ from, to }) => to - from),
   };
+}
+
+function endStateOf(state: BatchRecord['state']): Summary['state'] {
+  if (state === 'rejected') return 'rejected';
+  return state === 'cancelling' || state === 'cancelled' ? 'cancelled' : 'finished';
 }
 
 /**

@@ -3,13 +3,16 @@ import { costOf, type Cost } from '../cost/cost.ts';
 import { ASSUMED, estimate } from '../cost/estimate.ts';
 import { usageOf } from '../cost/usage.ts';
 import { hostOf, type Entry } from '../model/entry.ts';
+import { InvalidOptionError } from '../model/errors.ts';
 import { publicOptions, type PublicOptions } from '../model/options.ts';
+import { collectEntries } from '../plan/collect.ts';
 import type { EntryTable } from '../plan/entry-table.ts';
 import { writeManifest } from '../plan/manifest.ts';
+import { entryOf } from '../plan/manifest-line.ts';
 import { plan, type ShardPlan } from '../plan/plan.ts';
 import { resolveOptions } from './options.ts';
 import type { Service } from './service.ts';
-import { collect, type Submission } from './submit.ts';
+import type { ListSubmission, Submission } from './submit.ts';
 
 /** How many hosts and keys a dry run shows. */
 const SHOWN_HOSTS = 20;
@@ -41,10 +44,12 @@ export interface DryRun {
  */
 export async function dryRun(
   { limits, prices }: Pick<Service, 'limits' | 'prices'>,
-  { items, options: given }: Pick<Submission, 'items' | 'options'>,
+  submission: Pick<Submission, 'items' | 'options'> | Pick<ListSubmission, 'list' | 'options'>,
 ): Promise<DryRun> {
-  const options = resolveOptions(given, NIL, limits);
-  const table = await collect(items, options);
+  // It may take minutes to read, which nobody would wait for.
+  if ('list' in submission) throw new InvalidOptionError('dryRun', 'is for lists in the body, not for uploaded ones');
+  const options = resolveOptions(submission.options, NIL, limits);
+  const table = await collectEntries(submission.items, options);
   const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
   const { bytesOf, firstKeys, manifestBytes, sized } = await lookThrough(table, shards);
 
@@ -75,7 +80,7 @@ async function lookThrough(table: EntryTable, shards: readonly ShardPlan[]) {
   let sized = 0;
   const ranges = await writeManifest(
     (line) => {
-      const entry = JSON.parse(line.toString()) as Entry;
+      const entry = entryOf(line.toString());
       const host = hostOf(entry.url);
       bytesOf.set(host, (bytesOf.get(host) ?? 0) + (entry.size ?? ASSUMED.fileBytes));
       if (entry.size !== undefined) sized += 1;

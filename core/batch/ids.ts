@@ -1,14 +1,14 @@
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import type { Service } from './service.ts';
 
-/** An id for a batch. Ids are ordered by the time that they hold. */
-export function newBatchId({ clock, random }: Pick<Service, 'clock' | 'random'>): string {
+/** An id for a batch or a list. Ids are ordered by the time that they hold. */
+export function newId({ clock, random }: Pick<Service, 'clock' | 'random'>): string {
   return uuidv7({ msecs: clock.now(), random: randomBytes(random) });
 }
 
-/** The time that a batch's id holds, in milliseconds since the epoch. */
-export function timeOf(batchId: string): number {
-  return Number.parseInt(batchId.replaceAll('-', '').slice(0, 12), 16);
+/** The time that an id holds, in milliseconds since the epoch. */
+export function timeOf(id: string): number {
+  return Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
 }
 
 /** What nobody else has: who finds it in a record after a lost answer knows that the write was its own. */

@@ -1,7 +1,7 @@
 import { KeyInUseError, KeyReusedError, RefusedError, UnknownBatchError } from '../model/errors.ts';
 import { CLAIM_KEPT_MS, CLAIM_LEASE_MS, PLANNING_STALE_MS } from '../model/limits.ts';
 import type { ClaimRecord } from '../model/records.ts';
-import { newBatchId, newToken } from './ids.ts';
+import { newId, newToken } from './ids.ts';
 import type { Service } from './service.ts';
 
 /** How often a claim is tried again when others change it at the same time. */
@@ -75,7 +75,7 @@ async function takeClaim(service: Service, keyed: KeyedRequest): Promise<ClaimRe
       // the dead one sent can be on its way any more.
       ...(isLive && now - stored.claimedAt < PLANNING_STALE_MS - CLAIM_LEASE_MS
         ? { batchId: stored.batchId, claimedAt: stored.claimedAt, expiresAt: stored.expiresAt }
-        : { batchId: newBatchId(service), claimedAt: now, expiresAt: now + CLAIM_KEPT_MS }),
+        : { batchId: newId(service), claimedAt: now, expiresAt: now + CLAIM_KEPT_MS }),
       holder: newToken(service.random),
       leaseUntil: now + CLAIM_LEASE_MS,
     };

@@ -2,8 +2,8 @@ import { BatchStateError, InvalidListError, UnknownBatchError } from '../model/e
 import type { FailureCode } from '../model/failure.ts';
 import { manifestKey } from '../model/layout.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
+import type { ListItem } from '../lists/item.ts';
 import { readManifest } from '../plan/manifest.ts';
-import type { ListItem } from '../plan/text-list.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { createIndexSet } from './index-set.ts';
 import { readOutcomes } from './results.ts';
@@ -80,8 +80,9 @@ async function* failedItems(
     }
     const manifest = readManifest(state, manifestKey(shard.batchId), shard, BLOCK_BYTES);
     for (let line = await manifest.peek(); line !== undefined; line = await manifest.peek()) {
-      const { index, ...value } = line.entry;
-      if (failed.has(index)) yield { line: index, value };
+      const { index, invalid, ...value } = line.entry;
+      // What could not be used cannot be used now.
+      if (failed.has(index) && !invalid) yield { line: index, value };
       manifest.skip();
     }
   }

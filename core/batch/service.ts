@@ -27,6 +27,12 @@ export interface Service {
   warn: (message: string, details: Record<string, unknown>) => void;
 }
 
+/** What those need besides who begin with uploaded lists, or bring them on. */
+export interface PlanningService extends Service {
+  /** Has `planList` called, elsewhere and soon; resolves once that is asked for. */
+  startPlanner: (batchId: string) => Promise<void>;
+}
+
 /** What a deployment allows, and how it deals work out. */
 export interface DeploymentLimits {
   /** The most shards of a batch. */
@@ -51,7 +57,7 @@ export interface DeploymentLimits {
 export interface Summary extends Counts {
   id: string;
   name?: string | undefined;
-  state: 'finished' | 'cancelled';
+  state: 'finished' | 'cancelled' | 'rejected';
   createdAt: string;
   /** When the last of its entries ended. */
   finishedAt: string;

@@ -1,6 +1,7 @@
 import { UnknownBatchError } from '../model/errors.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { sumCounts, type BatchRecord, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
+import { readRejection, type Rejection } from './rejection.ts';
 import type { Service } from './service.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -20,6 +21,10 @@ export interface BatchStatus extends Counts {
   /** `done + failed + skipped + cancelled + pending`, at every moment. */
   total: number;
   duplicates: number;
+  /** How far an uploaded list is read. */
+  linesPlanned?: number | undefined;
+  /** Why the batch was rejected. */
+  rejection?: Rejection | undefined;
   pending: number;
   /** Pending ones that were tried or are under way. */
   retrying: number;
@@ -39,12 +44,12 @@ export interface Speed {
 }
 
 /**
- * Adds up a batch's shards, by one query of the ledger.
+ * Adds up a batch's shards, by one query of the ledger; of a rejected batch the reason is read as well.
  *
  * @throws UnknownBatchError
  */
 export async function batchStatus(
-  { ledger, clock }: Pick<Service, 'ledger' | 'clock'>,
+  { ledger, state, clock }: Pick<Service, 'ledger' | 'state' | 'clock'>,
   batchId: string,
 ): Promise<BatchStatus> {
   const read = await ledger.readBatch(batchId);
@@ -66,6 +71,8 @@ export async function batchStatus(
     ...(batch.closedAt !== undefined && { finishedAt: batch.closedAt }),
     total: batch.total,
     duplicates: batch.duplicates,
+    ...(batch.state === 'planning' && { linesPlanned: batch.linesPlanned }),
+    ...(batch.state === 'rejected' && { rejection: await readRejection(state, batchId) }),
     ...counts,
     pending,
     retrying: sum(shards, (shard) => shard.retrying),

@@ -1,33 +1,37 @@
-import { InvalidListError, MAX_LIST_PROBLEMS, TooManyBatchesError, type ListProblem } from '../model/errors.ts';
-import { hostIndexKey, manifestKey, planKey, secretsKey } from '../model/layout.ts';
+import { TooManyBatchesError } from '../model/errors.ts';
+import { secretsKey } from '../model/layout.ts';
 import type { BatchRecord } from '../model/records.ts';
-import { shorten } from '../model/redact.ts';
-import { checkEntry, type KeyRule } from '../plan/check-entry.ts';
-import { createEntryTable, type EntryTable } from '../plan/entry-table.ts';
-import { encodeHostIndex } from '../plan/host-index.ts';
-import { writeManifest } from '../plan/manifest.ts';
-import { plan, type ShardPlan } from '../plan/plan.ts';
-import type { ListItem } from '../plan/text-list.ts';
-import { createObjectWriter } from '../download/object-writer.ts';
-import { newBatchId } from './ids.ts';
+import { collectEntries, type Items } from '../plan/collect.ts';
+import { newId } from './ids.ts';
+import { pinList, type ListChoice } from './lists.ts';
 import { resolveOptions, type UserOptions } from './options.ts';
-import { startPlanned, type PlannedShard } from './planning.ts';
-import type { Service } from './service.ts';
-import { findSharedHosts, topHosts } from './shared-hosts.ts';
+import { startPlanned } from './planning.ts';
+import type { PlanningService, Service } from './service.ts';
+import { findSharedHosts } from './shared-hosts.ts';
+import { writePlan } from './write-plan.ts';
 
-/** A batch as a user asks for it. */
-export interface Submission {
-  /** The id that it gets; a new one if left out. */
+/** What a user asks for besides the list. */
+export interface Wishes {
+  /** The id that the batch gets; a new one if left out. */
   id?: string | undefined;
   /** The claim that the id was chosen with. */
   claim?: string | undefined;
-  /** The batch whose failed entries these are; the prefix is as much theirs as it was that batch's. */
-  retryOf?: Pick<BatchRecord, 'id' | 'options'> | undefined;
   name?: string | undefined;
-  items: Iterable<ListItem> | AsyncIterable<ListItem>;
   options: UserOptions;
   /** Request headers of all entries, names in lower case. */
   headers: Readonly<Record<string, string>>;
+}
+
+/** A batch as a user asks for it. */
+export interface Submission extends Wishes {
+  /** The batch whose failed entries these are; the prefix is as much theirs as it was that batch's. */
+  retryOf?: Pick<BatchRecord, 'id' | 'options'> | undefined;
+  items: Items;
+}
+
+/** A batch of a list that was uploaded before. */
+export interface ListSubmission extends Wishes {
+  list: ListChoice;
 }
 
 /**
@@ -40,42 +44,67 @@ export interface Submission {
  * @throws InvalidListError, InvalidOptionError, TooManyBatchesError
  */
 export async function submitBatch(service: Service, submission: Submission): Promise<string> {
-  const { ledger, state, clock, limits } = service;
-  const createdAt = clock.now();
-  const id = submission.id ?? newBatchId(service);
-  await checkRoom(service, id);
-  const options = resolveOptions(submission.options, id, limits);
-  if (submission.retryOf) options.ownPrefix = submission.retryOf.options.ownPrefix;
-  const table = await collect(submission.items, options);
-  const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
-
-  const planned = await persistManifest(service, id, shards, table);
-  if (shards.length > 1) await state.put(hostIndexKey(id), encodeHostIndex(placesOf(shards), table.hostCount));
-  await state.put(planKey(id), Buffer.from(JSON.stringify(planned)));
-  const hasSecrets = Object.keys(submission.headers).length > 0;
-  if (hasSecrets) await state.put(secretsKey(id), Buffer.from(JSON.stringify(submission.headers)));
-
-  const top = topHosts(table.hosts);
-  await ledger.createBatch({
-    id,
-    rev: 1,
-    ...(submission.name !== undefined && { name: submission.name }),
-    state: 'planning',
-    createdAt,
-    deadline: createdAt + options.deadlineSeconds * 1000,
-    total: table.total,
-    duplicates: table.duplicates,
+  const { items, retryOf } = submission;
+  const batch = await newBatch(service, submission);
+  const { id, options } = batch;
+  if (retryOf) options.ownPrefix = retryOf.options.ownPrefix;
+  const table = await collectEntries(items, options);
+  const { total, duplicates, hostCount, topHosts, shards } = await writePlan(service, id, options, table);
+  await service.ledger.createBatch({
+    ...batch,
+    total,
+    duplicates,
+    hostCount,
+    topHosts,
+    sharedHosts: await findSharedHosts(service.ledger, topHosts),
     shardCount: shards.length,
-    hostCount: table.hostCount,
-    topHosts: top,
-    sharedHosts: await findSharedHosts(ledger, top),
-    options,
-    hasSecrets,
-    ...(submission.retryOf && { retryOf: submission.retryOf.id }),
-    ...(submission.claim !== undefined && { claim: submission.claim }),
+    hasSecrets: await putSecrets(service, id, submission.headers),
+    ...(retryOf && { retryOf: retryOf.id }),
   });
   await startPlanned(service, id);
   return id;
+}
+
+/**
+ * Begins a batch of an uploaded list, which a planner reads: the batch is `planning` at first, and `rejected` if anything
+ * is wrong with its list. A start that fails is repeated by the sweeper.
+ *
+ * @returns the batch's id
+ * @throws UnknownListError, InvalidOptionError, TooManyBatchesError
+ */
+export async function submitList(service: PlanningService, submission: ListSubmission): Promise<string> {
+  const batch = await newBatch(service, submission);
+  const { id } = batch;
+  const list = await pinList(service, submission.list);
+  const hasSecrets = await putSecrets(service, id, submission.headers);
+  await service.ledger.createBatch({ ...batch, hasSecrets, list, linesPlanned: 0 });
+  await service.startPlanner(id).catch((error: unknown) => {
+    service.warn('a planner could not be started', { batchId: id, error: String(error) });
+  });
+  return id;
+}
+
+/** The record of a batch whose list is yet to be read. */
+async function newBatch(service: Service, { claim, name, ...wishes }: Wishes): Promise<BatchRecord> {
+  const createdAt = service.clock.now();
+  const id = wishes.id ?? newId(service);
+  await checkRoom(service, id);
+  const options = resolveOptions(wishes.options, id, service.limits);
+  return {
+    id,
+    rev: 1,
+    ...(name !== undefined && { name }),
+    state: 'planning',
+    createdAt,
+    deadline: createdAt + options.deadlineSeconds * 1000,
+    total: 0,
+    duplicates: 0,
+    shardCount: 0,
+    hostCount: 0,
+    options,
+    hasSecrets: false,
+    ...(claim !== undefined && { claim }),
+  };
 }
 
 /** Sees whether another batch may be open. Batches that are submitted at the same moment do not see each other. */
@@ -86,58 +115,9 @@ async function checkRoom({ ledger, limits }: Service, id: string): Promise<void>
   if (others.length >= limits.maxOpenBatches) throw new TooManyBatchesError(limits.maxOpenBatches);
 }
 
-/**
- * The entries of a list.
- *
- * @throws InvalidListError with everything that is wrong with it
- */
-export async function collect(items: Submission['items'], rule: KeyRule): Promise<EntryTable> {
-  const table = createEntryTable();
-  const problems: ListProblem[] = [];
-  for await (const item of items) {
-    const entry = checkEntry(item, rule);
-    if (Array.isArray(entry)) {
-      // One by one: a spread of as many as an item can have fields would overflow the stack.
-      for (const problem of entry) problems.push(problem);
-    } else {
-      const taken = table.add(entry);
-      const reason = `is also the key of line ${taken?.takenBy ?? 0}, for another URL; give one of them a key`;
-      if (taken) problems.push({ line: entry.index, field: 'key', value: shorten(entry.key), reason });
-    }
-    if (problems.length >= MAX_LIST_PROBLEMS) break;
-  }
-  if (problems.length > 0) {
-    throw new InvalidListError(
-      'The list has entries that cannot be used; nothing was started.',
-      problems.slice(0, MAX_LIST_PROBLEMS),
-    );
-  }
-  if (table.total === 0) throw new InvalidListError('The list has no entries; nothing was started.', []);
-  return table;
-}
-
-/** Each host once, with the first shard that works it; a host's shards follow each other. */
-function* placesOf(shards: readonly ShardPlan[]): Generator<{ host: string; shard: number }> {
-  let last: string | undefined;
-  for (const [shard, { segments }] of shards.entries()) {
-    for (const { host } of segments) {
-      if (host !== last) yield { host, shard };
-      last = host;
-    }
-  }
-}
-
-async function persistManifest(
-  { state }: Service,
-  id: string,
-  shards: readonly ShardPlan[],
-  table: EntryTable,
-): Promise<PlannedShard[]> {
-  await using writer = createObjectWriter(state, manifestKey(id), { contentType: 'application/x-ndjson' });
-  const ranges = await writeManifest((chunk) => writer.write(chunk), shards, table);
-  await writer.finish();
-  return shards.map(({ segments, entries, connections, connectionsPerHost }, shard) => {
-    const { from, to } = ranges[shard] ?? { from: 0, to: 0 };
-    return { shard, from, to, total: entries, hosts: segments.length, connections, connectionsPerHost };
-  });
+/** Puts a batch's request headers where only its workers look; answers whether there are any. */
+async function putSecrets({ state }: Service, id: string, headers: Wishes['headers']): Promise<boolean> {
+  if (Object.keys(headers).length === 0) return false;
+  await state.put(secretsKey(id), Buffer.from(JSON.stringify(headers)));
+  return true;
 }

@@ -1,4 +1,5 @@
 import { PLANNING_STALE_MS, SPARE_TICKET_MS, STALLED_MS, TICKET_LOST_MS, TICKET_OVERDUE_MS } from '../model/limits.ts';
+import { unusable } from '../lists/item.ts';
 import { batchOfSecrets, SECRETS_PREFIX } from '../model/layout.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
 import { keepByteLimit } from './byte-limit.ts';
@@ -6,15 +7,17 @@ import { closeBatch } from './close.ts';
 import { endCancelled } from './control.ts';
 import { removeState } from './delete.ts';
 import { timeOf } from './ids.ts';
-import { startPlanned } from './planning.ts';
-import type { Service } from './service.ts';
+import { dropOldLists } from './lists.ts';
+import { isStale, resumePlanning } from './planning.ts';
+import { rejectBatch } from './rejection.ts';
+import type { PlanningService, Service } from './service.ts';
 
 /**
  * Looks after the open batches: brings stale planning on, sends the tickets of long waits and of shards whose ticket
  * was lost, ends the shards of cancelled batches, pauses those past their `maxTotalBytes`, repeats an unfinished closing
  * or deletion. One batch's trouble does not keep it from the others.
  */
-export async function sweep(service: Service): Promise<void> {
+export async function sweep(service: PlanningService): Promise<void> {
   await eachOpen(service, 'sweep failed', (batchId) => sweepBatch(service, batchId));
 }
 
@@ -28,7 +31,7 @@ async function eachOpen(service: Service, failure: string, look: (batchId: strin
   }
 }
 
-async function sweepBatch(service: Service, batchId: string): Promise<void> {
+async function sweepBatch(service: PlanningService, batchId: string): Promise<void> {
   const { ledger, clock } = service;
   const read = await ledger.readBatch(batchId);
   if (!read) {
@@ -37,15 +40,26 @@ async function sweepBatch(service: Service, batchId: string): Promise<void> {
     return;
   }
   const { batch, shards } = read;
-  if (batch.state === 'planning') {
-    if (clock.now() - batch.createdAt > PLANNING_STALE_MS) await startPlanned(service, batchId);
-    return;
-  }
+  if (batch.state === 'planning') return sweepPlanning(service, batch);
   // A planner that came too late can have left a closed batch shards that nobody works.
   const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);
   if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, batch, shard);
   else if (!over) return sendDue(service, await keepByteLimit(ledger, { batch, shards }), shards);
   await closeBatch(service, batchId);
+}
+
+/** Brings planning on that has died; a list that nobody could plan until the deadline is not tried any more. */
+async function sweepPlanning(service: PlanningService, batch: BatchRecord): Promise<void> {
+  const now = service.clock.now();
+  if (!isStale(batch, now)) return;
+  const unplanned = batch.list !== undefined && batch.shardCount === 0;
+  if (unplanned && now >= batch.deadline) {
+    await rejectBatch(service, batch.id, unusable("could not be planned before the batch's deadline"));
+    return;
+  }
+  // Marked first, so that the next sweep leaves the new planner its time.
+  const marked = !unplanned || (await service.ledger.replaceBatch({ ...batch, rev: batch.rev + 1, plannedAt: now }));
+  if (marked) await resumePlanning(service, batch);
 }
 
 /** Sends tickets to the shards that should have one and have none. */
@@ -83,22 +97,23 @@ async function sendDue(service: Service, batch: BatchRecord, shards: readonly Sh
 /**
  * For a host whose workers all died with it, and whose queue is its own: frees their shards at once, without counting
  * crashes, brings planning on, and sends every shard a ticket. One batch's trouble does not keep it from the others.
- * Secrets of submissions that died before there was a batch go.
+ * Secrets of submissions that died before there was a batch go, and so do old lists.
  */
-export async function recoverAfterRestart(service: Service): Promise<void> {
+export async function recoverAfterRestart(service: PlanningService): Promise<void> {
   await eachOpen(service, 'recovery failed', (batchId) => recoverBatch(service, batchId));
   for await (const key of service.state.list(SECRETS_PREFIX)) {
     const batch = await service.ledger.getBatch(batchOfSecrets(key));
     if (!batch) await service.state.delete(key);
   }
+  await dropOldLists(service);
 }
 
-async function recoverBatch(service: Service, batchId: string): Promise<void> {
+async function recoverBatch(service: PlanningService, batchId: string): Promise<void> {
   const { ledger, tickets, clock } = service;
   const read = await ledger.readBatch(batchId);
   if (!read) return removeState(service, batchId);
   const { batch, shards } = read;
-  if (batch.state === 'planning') return startPlanned(service, batchId);
+  if (batch.state === 'planning') return resumePlanning(service, batch);
 
   const open = shards.filter((shard) => shard.finishedAt === undefined);
   for (const shard of open) {

@@ -25,7 +25,7 @@ const PAUSE_FACTOR = 1.25;
  * @throws UnknownBatchError
  */
 export async function waitForBatch(
-  service: Pick<Service, 'ledger' | 'clock'>,
+  service: Pick<Service, 'ledger' | 'state' | 'clock'>,
   batchId: string,
   condition: WaitFor,
   signal?: AbortSignal,

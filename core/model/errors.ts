@@ -10,7 +10,7 @@ export class UnknownBatchError extends RefusedError {
 }
 
 /** No list has this id, or it was not uploaded. */
-export class UnknownListError extends Error {
+export class UnknownListError extends RefusedError {
   constructor(message: string) {
     super(message);
     this.name = 'UnknownListError';

@@ -11,6 +11,7 @@ interface Failure {
 
 /** Every way in which an entry can fail. Codes are stable: users select by them. docs/failures.md explains each. */
 export const FAILURES = {
+  INVALID_ENTRY: { verdict: 'final', meaning: 'the list says something of the entry that cannot be used' },
   INVALID_URL: { verdict: 'final', meaning: 'the URL cannot be requested' },
   UNKNOWN_HOST: { verdict: 'final', meaning: 'the host name does not exist' },
   DNS_FAILED: { verdict: 'host', meaning: 'the host name could not be looked up for now' },

@@ -17,6 +17,16 @@ export const secretsKey = (batchId: string) => `${SECRETS_PREFIX}${batchId}.json
 export const SECRETS_PREFIX = 'secrets/';
 export const batchOfSecrets = (key: string) => key.slice(SECRETS_PREFIX.length, -'.json'.length);
 
+/** Why a batch was rejected. */
+export const problemKey = (batchId: string) => `batches/${batchId}/problem.json`;
+
+export const LISTS_PREFIX = 'lists/';
+/** A list as it was uploaded. */
+export const listKey = (listId: string) => `${LISTS_PREFIX}${listId}`;
+/** What was said of a list before its upload. */
+export const announcementKey = (listId: string) => `${LISTS_PREFIX}${listId}.json`;
+export const listOfKey = (key: string) => key.slice(LISTS_PREFIX.length).replace(/\.json$/, '');
+
 export const resultsPrefix = (batchId: string, shard: number) => `batches/${batchId}/results/${digits(shard, 5)}/`;
 
 /** Outcomes that a worker of lease `epoch` settled with checkpoint `seq`; `failed` of them are failures. */

@@ -5,6 +5,18 @@ const MIB = 1024 ** 2;
 
 /** Bytes of a list that comes in a request's body; Lambda takes requests of 6 MB, base64 and headers included. */
 export const MAX_INLINE_LIST_BYTES = 4 * MIB;
+/** Bytes of an uploaded list, packed and unpacked. */
+export const MAX_LIST_BYTES = 1024 * MIB;
+/** Entries of a list, duplicates included: what a planner of 3 GB holds. */
+export const MAX_LIST_ENTRIES = 10_000_000;
+/** Source hosts of a batch: the same. */
+export const MAX_LIST_HOSTS = 2_000_000;
+/** Bytes of a batch's manifest: the same; a list of short URLs with long keys and headers of their own has fewer entries. */
+export const MAX_MANIFEST_BYTES = 2048 * MIB;
+/** How long an upload link of a list can be used. */
+export const LIST_UPLOAD_MS = HOUR;
+/** How long an uploaded list is kept; it can hold secrets. */
+export const LIST_KEPT_MS = 7 * 24 * HOUR;
 /** Bytes of one URL; servers in the field refuse more. */
 export const MAX_URL_BYTES = 8 * 1024;
 /** Request headers of one entry, or of a batch. */
@@ -119,8 +131,12 @@ export const WORKER_MB = 1769;
 
 /** How often the sweeper looks. */
 export const SWEEP_INTERVAL_MS = MINUTE;
-/** Planning that takes longer has died. */
+/** How often a planner says how far it is. */
+export const PLANNING_PULSE_MS = 5 * SECOND;
+/** Planning that gave no sign of life for so long has died. */
 export const PLANNING_STALE_MS = 15 * MINUTE;
+/** So many planners may begin with a list; one that kills them all is rejected. */
+export const MAX_PLANNINGS = 5;
 /** How overdue a shard is before the sweeper believes its ticket lost. */
 export const TICKET_OVERDUE_MS = 15 * MINUTE;
 /** How overdue a shard is before the sweeper no longer cares that the queue has tickets: others keep it busy for ever. */

@@ -18,6 +18,8 @@ export interface BatchOptions {
   ifExists: 'skip' | 'overwrite' | 'refresh';
   /** Media types that are stored, as `image/png` or `image/*`; all if left out. */
   contentTypes?: readonly string[] | undefined;
+  /** What becomes of a list with entries that cannot be used: nothing is started, or these fail and the others go on. */
+  invalidEntries: 'reject' | 'fail';
   /** Bytes of the largest file that is stored. */
   maxBytes: number;
   /** Bytes of all files together; a batch that has stored more is paused. */
@@ -76,6 +78,7 @@ export const DEFAULT_OPTIONS = {
   connectionsPerHost: 16,
   deadlineSeconds: 7 * DAY_SECONDS,
   ifExists: 'skip',
+  invalidEntries: 'reject',
   /** A guard against a surprising bill, not a limit of the machinery. */
   maxBytes: 50 * GIB,
   maxAttempts: 6,

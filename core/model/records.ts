@@ -1,11 +1,12 @@
 import type { BatchOptions } from './options.ts';
 import type { FailureCode } from './failure.ts';
+import type { ListFormat } from './list-format.ts';
 
 /**
- * A batch's state: `planning` until all its shard records exist, `paused` and `cancelling` by request, `cancelled` and
- * `finished` once it is closed.
+ * A batch's state: `planning` until all its shard records exist, `paused` and `cancelling` by request; once it is closed
+ * `cancelled`, `finished`, or `rejected` where its list could not be used.
  */
-export type BatchState = 'planning' | 'running' | 'paused' | 'cancelling' | 'cancelled' | 'finished';
+export type BatchState = 'planning' | 'rejected' | 'running' | 'paused' | 'cancelling' | 'cancelled' | 'finished';
 
 /** How many entries ended how. None of these numbers ever goes back. */
 export interface Counts {
@@ -17,6 +18,14 @@ export interface Counts {
   bytes: number;
   /** The `failed` ones by code. */
   failures: Partial<Record<FailureCode, number>>;
+}
+
+/** An uploaded list, pinned to the version that a batch was begun with. */
+export interface PinnedList {
+  id: string;
+  etag: string;
+  bytes: number;
+  format: ListFormat;
 }
 
 export interface BatchRecord {
@@ -31,7 +40,7 @@ export interface BatchRecord {
   createdAt: number;
   /** When what is left fails as `DEADLINE`. */
   deadline: number;
-  /** Entries, without duplicates. */
+  /** Entries, without duplicates; 0 until the list is read. */
   total: number;
   /** Lines left out because an earlier one has the same URL and key. */
   duplicates: number;
@@ -49,6 +58,13 @@ export interface BatchRecord {
   retryOf?: string | undefined;
   /** The claim of the idempotency key that it was asked for with. */
   claim?: string | undefined;
+  /** The uploaded list that is to be planned, if it did not come with the request. */
+  list?: PinnedList | undefined;
+  /** How far its planner has read; never goes back. */
+  linesPlanned?: number | undefined;
+  /** The planner's last sign of life, and how many planners have begun. */
+  plannedAt?: number | undefined;
+  plannings?: number | undefined;
   /** When a cancel was asked for. */
   cancelledAt?: number | undefined;
   closedAt?: number | undefined;

@@ -1,4 +1,5 @@
-import { hostOf, type Entry } from '../model/entry.ts';
+import { sourceOf, type Entry } from '../model/entry.ts';
+import { entryOf, lineOf } from './manifest-line.ts';
 import type { HostCount } from './plan.ts';
 
 /** No entry. Entries are numbered from 0 in the order of the list. */
@@ -13,11 +14,13 @@ const FIRST_CAPACITY = 1024;
 export interface EntryTable {
   readonly total: number;
   readonly duplicates: number;
+  /** Of all lines together. */
+  readonly bytes: number;
   readonly hosts: Iterable<HostCount>;
   readonly hostCount: number;
   /**
    * Adds an entry; one with the URL and key of an earlier one is counted as a duplicate only. If its key is that of
-   * another URL it is not added, and the line of the other is answered.
+   * another URL it is not added, and the line of the other is answered. Invalid ones have no key.
    */
   add(entry: Entry): { takenBy: number } | undefined;
   /** The manifest's lines of a host's entries, in the order of the list; the iteration can be left and gone on with. */
@@ -34,6 +37,7 @@ export function createEntryTable(): EntryTable {
   let filled = BLOCK_BYTES;
   let total = 0;
   let duplicates = 0;
+  let bytes = 0;
   /** Per entry: where its line is, and the next entry of its host. */
   let blockOf = new Uint32Array(FIRST_CAPACITY);
   let offsetOf = new Uint32Array(FIRST_CAPACITY);
@@ -58,7 +62,9 @@ export function createEntryTable(): EntryTable {
       filled = 0;
     }
     const offset = filled;
-    filled += block.write(text, offset);
+    const written = block.write(text, offset);
+    filled += written;
+    bytes += written;
     return [blocks.length - 1, offset];
   }
 
@@ -79,12 +85,13 @@ export function createEntryTable(): EntryTable {
   }
 
   function add(entry: Entry): { takenBy: number } | undefined {
-    const hash = hashText(entry.key);
+    // Those without a key are like nothing else; by their lines they spread over the slots.
+    const hash = hashText(entry.invalid ? String(entry.index) : entry.key);
     let slot = hash & (slots.length - 1);
     for (; slots[slot] !== NONE; slot = (slot + 1) & (slots.length - 1)) {
       const number = slots[slot] ?? NONE;
-      if (hashOf[number] !== hash) continue;
-      const other = JSON.parse(line(number).toString()) as Entry;
+      if (hashOf[number] !== hash || entry.invalid) continue;
+      const other = entryOf(line(number).toString());
       if (other.key !== entry.key) continue;
       if (other.url !== entry.url) return { takenBy: other.index };
       duplicates += 1;
@@ -98,9 +105,9 @@ export function createEntryTable(): EntryTable {
     const number = total++;
     slots[slot] = number;
     hashOf[number] = hash;
-    [blockOf[number], offsetOf[number]] = store(`${JSON.stringify(entry)}\n`);
+    [blockOf[number], offsetOf[number]] = store(lineOf(entry));
     nextOf[number] = NONE;
-    append(hostOf(entry.url), number);
+    append(sourceOf(entry), number);
     return undefined;
   }
 
@@ -131,6 +138,9 @@ export function createEntryTable(): EntryTable {
     },
     get duplicates() {
       return duplicates;
+    },
+    get bytes() {
+      return bytes;
     },
     get hostCount() {
       return hosts.size;

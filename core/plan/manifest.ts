@@ -1,6 +1,7 @@
 import type { Entry } from '../model/entry.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { EntryTable } from './entry-table.ts';
+import { entryOf } from './manifest-line.ts';
 import type { ShardPlan } from './plan.ts';
 
 const NEWLINE = 0x0a;
@@ -71,7 +72,7 @@ export function readManifest(
       const end = block.indexOf(NEWLINE, offset - blockFrom);
       if (end >= 0) {
         const text = block.toString('utf8', offset - blockFrom, end);
-        next = { entry: JSON.parse(text) as Entry, from: offset, to: blockFrom + end + 1 };
+        next = { entry: entryOf(text), from: offset, to: blockFrom + end + 1 };
         return next;
       }
       const read = await store.get(key, { from: offset, to: Math.min(range.to, offset + wanted) });

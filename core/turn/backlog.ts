@@ -1,4 +1,4 @@
-import { hostOf } from '../model/entry.ts';
+import { sourceOf } from '../model/entry.ts';
 import { MAX_WAITING, MAX_WAITING_BYTES } from '../model/limits.ts';
 import type { ManifestReader } from '../plan/manifest.ts';
 import type { Host, Hosts } from './hosts.ts';
@@ -91,7 +91,7 @@ export function createBacklog(deps: {
       abroad.push(entry);
       return;
     }
-    const { entries } = workOf(hostOf(entry.entry.url));
+    const { entries } = workOf(sourceOf(entry.entry));
     let at = entries.length;
     while (at > 0 && (entries[at - 1]?.dueAt ?? 0) > entry.dueAt) at -= 1;
     entries.splice(at, 0, entry);
@@ -138,7 +138,7 @@ export function createBacklog(deps: {
     for (;;) {
       const line = full() ? undefined : await fresh.peek();
       if (!line) return undefined;
-      const host = hostNamed(hostOf(line.entry.url));
+      const host = hostNamed(sourceOf(line.entry));
       cursorHost = host.name;
       if (wanted(host) !== false) {
         fresh.skip();
@@ -162,7 +162,7 @@ export function createBacklog(deps: {
     const from = fresh.offset;
     for (;;) {
       const line = await fresh.peek();
-      if (!line || hostOf(line.entry.url) !== name) break;
+      if (!line || sourceOf(line.entry) !== name) break;
       fresh.skip();
     }
     setAside({ host: name, from, to: fresh.offset });
@@ -176,7 +176,7 @@ export function createBacklog(deps: {
       else if (entries[0]) next = Math.min(next, Math.max(entries[0].dueAt, hosts.freeAt(host)));
     }
     const line = full() ? undefined : await fresh.peek();
-    return line ? Math.min(next, hosts.freeAt(hostNamed(hostOf(line.entry.url)))) : next;
+    return line ? Math.min(next, hosts.freeAt(hostNamed(sourceOf(line.entry)))) : next;
   }
 
   /** Cursor and waiting list as they are now; entries that are under way wait, as far as a later turn is concerned. */
@@ -187,7 +187,7 @@ export function createBacklog(deps: {
       entries.push(...work.entries);
       for (const { offset, to } of work.aside) aside.push({ host, from: offset, to });
     }
-    const needed = new Set([...entries.map(({ entry }) => hostOf(entry.url)), ...aside.map(({ host }) => host)]);
+    const needed = new Set([...entries.map(({ entry }) => sourceOf(entry)), ...aside.map(({ host }) => host)]);
     if (cursorHost !== undefined && fresh.offset < shard.to) needed.add(cursorHost);
     // Copies: what becomes of an entry later is not of this moment.
     const copies = entries.map((entry) => ({ ...entry }));

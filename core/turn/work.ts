@@ -1,4 +1,4 @@
-import { hostOf } from '../model/entry.ts';
+import { sourceOf } from '../model/entry.ts';
 import type { FailureCode } from '../model/failure.ts';
 import { manifestKey, secretsKey } from '../model/layout.ts';
 import {
@@ -136,8 +136,10 @@ export async function work(
         return hosts.mayStart(host) ? 'due' : false;
       });
       if (!waiting) return;
-      const host = hosts.get(hostOf(waiting.entry.url), connectionsPerHost);
-      if (doom !== undefined) await attempts.fail(waiting, doom);
+      const host = hosts.get(sourceOf(waiting.entry), connectionsPerHost);
+      const { invalid } = waiting.entry;
+      if (invalid) await attempts.fail(waiting, invalid.code, invalid.message);
+      else if (doom !== undefined) await attempts.fail(waiting, doom);
       else if (host.down) await attempts.failDown(waiting, host);
       else if ((waiting.kills ?? 0) >= MAX_KILLS) await attempts.fail(waiting, 'CRASHED');
       else {

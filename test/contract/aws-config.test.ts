@@ -16,6 +16,7 @@ test('the four names are enough', () => {
     filesBucket: 'files',
     filesPrefix: '',
     queueUrl: ENV.DOWNBURST_QUEUE_URL,
+    plannerFunction: '',
     maxConnectionsPerHost: 256,
     maxOpenBatches: 20,
     maxConcurrency: 100,

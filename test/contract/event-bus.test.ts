@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createAwsStores } from '../../adapters/aws/stores.ts';
 import { closeBatch } from '../../core/batch/close.ts';
 import { readSummary } from '../../core/batch/summary.ts';
-import type { Service } from '../../core/batch/service.ts';
+import type { PlanningService } from '../../core/batch/service.ts';
 import { sweep } from '../../core/batch/sweep.ts';
 import { startAws } from '../helpers/aws.ts';
 import { outcome, settle } from '../unit/batch/outcomes.ts';
@@ -12,7 +12,7 @@ test('a closed batch is an event with its summary on the default bus, told until
   const aws = await startAws();
   const { publish } = createAwsStores(aws.config, aws.clients);
   const tested = await createService();
-  const service: Service = { ...tested, announce: publish };
+  const service: PlanningService = { ...tested, announce: publish };
   const id = await submit(service, urlsOf(1), { name: 'cats' });
   await settle(service, id, 0, [outcome(1, 'done')], { finishedAt: service.clock.now() });
 

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, type GetQueueAttributesCommandOutput } from '@aws-sdk/client-sqs';
@@ -22,6 +24,7 @@ const STATE_BUCKET = 'downburst-state';
 const FILES_BUCKET = 'downburst-files';
 const QUEUE = 'downburst-tickets';
 const DEAD_LETTERS = 'downburst-dead-tickets';
+const PLANNER_FUNCTION = 'downburst-planner';
 const REGION = 'eu-central-1';
 
 const arnOf = (queue: string) => `arn:aws:sqs:${REGION}:000000000000:${queue}`;
@@ -37,6 +40,13 @@ export interface Aws {
   events: EventBus;
   /** What is in the queue, without receiving it. */
   inspectQueue: () => Promise<QueueContent>;
+  /** Asynchronous invocations that Lambda was asked for, oldest first. */
+  invocations: Invocation[];
+}
+
+export interface Invocation {
+  functionName: string;
+  event: unknown;
 }
 
 /** Takes what is to be done when whoever needs the emulators is through: the running test, if nobody else. */
@@ -76,6 +86,7 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
   });
 
   const events = await startEventBus(atEnd);
+  const invocations: Invocation[] = [];
   const env = {
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: 'test',
@@ -83,6 +94,8 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
     AWS_ENDPOINT_URL_S3: fauxqsUrl,
     AWS_ENDPOINT_URL_SQS: fauxqsUrl,
     AWS_ENDPOINT_URL_EVENTBRIDGE: events.url,
+    AWS_ENDPOINT_URL_LAMBDA: await startLambda(invocations),
+    DOWNBURST_PLANNER_FUNCTION: PLANNER_FUNCTION,
     AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(dynamo.address() as AddressInfo).port}`,
     DOWNBURST_TABLE: TABLE,
     DOWNBURST_STATE_BUCKET: STATE_BUCKET,
@@ -109,7 +122,36 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
   const clients = createTestClients();
   await createResources(clients);
   const config = readConfig(env);
-  return { env, config, queueArn: arnOf(QUEUE), createClients: createTestClients, clients, events, inspectQueue };
+  return {
+    env,
+    config,
+    queueArn: arnOf(QUEUE),
+    createClients: createTestClients,
+    clients,
+    events,
+    inspectQueue,
+    invocations,
+  };
+}
+
+/** Takes asynchronous invocations as Lambda does: it answers once they are written down. Answers its URL. */
+async function startLambda(invocations: Invocation[]): Promise<string> {
+  const server = createServer((request, response) => {
+    const take = async () => {
+      const event = JSON.parse(await text(request)) as unknown;
+      const name = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '')?.[1];
+      const isEvent = request.headers['x-amz-invocation-type'] === 'Event';
+      if (name !== undefined && isEvent) invocations.push({ functionName: decodeURIComponent(name), event });
+      response.writeHead(name !== undefined && isEvent ? 202 : 400).end();
+    };
+    take().catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Makes what the stack makes. */

@@ -10,7 +10,7 @@ import { createDownloader } from '../../core/download/create-downloader.ts';
 import type { Download } from '../../core/download/downloader.ts';
 import type { Resolver } from '../../core/download/host-addresses.ts';
 import { SWEEP_INTERVAL_MS, TICKET_VISIBILITY_MS } from '../../core/model/limits.ts';
-import type { Service } from '../../core/batch/service.ts';
+import type { PlanningService, Service } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Delivery } from '../../core/ports/tickets.ts';
@@ -42,7 +42,7 @@ export interface BatchRigOptions {
   /** Another store instead, whose calls end by themselves; its own connections are closed by `close`. */
   files?: ObjectStore & { close?: () => void };
   /** What ports do instead to who submits, to who receives tickets, to a worker; each may fail of it. */
-  faulty?: (service: Service, to: 'submitter' | 'receiver' | 'worker') => Partial<Service>;
+  faulty?: (service: PlanningService, to: 'submitter' | 'receiver' | 'worker') => Partial<Service>;
   /** Some ports answer no attempt to connect, or say nothing: that they are waited for is no reason for time to stand still. */
   deaf?: boolean;
 }
@@ -109,7 +109,7 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     }
   };
 
-  const faulty = (to: 'submitter' | 'receiver' | 'worker'): Service => ({
+  const faulty = (to: 'submitter' | 'receiver' | 'worker'): PlanningService => ({
     ...service,
     ...options.faulty?.(service, to),
   });

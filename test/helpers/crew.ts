@@ -3,7 +3,7 @@ import { createSqliteLedger } from '../../adapters/sqlite/ledger.ts';
 import { createSqliteTickets } from '../../adapters/sqlite/tickets.ts';
 import { listOutcomes } from '../../core/batch/files.ts';
 import type { UserOptions } from '../../core/batch/options.ts';
-import type { DeploymentLimits, Service, Summary } from '../../core/batch/service.ts';
+import type { DeploymentLimits, PlanningService, Service, Summary } from '../../core/batch/service.ts';
 import { submitBatch } from '../../core/batch/submit.ts';
 import { sweep } from '../../core/batch/sweep.ts';
 import { parseNetworks } from '../../core/download/address-guard.ts';
@@ -44,7 +44,7 @@ export interface CrewOptions {
 
 export interface Crew extends AsyncDisposable {
   /** As it is, with nothing in between. */
-  readonly service: Service;
+  readonly service: PlanningService;
   readonly clock: ManualClock;
   readonly files: MemoryStore;
   readonly announced: readonly Summary[];
@@ -91,7 +91,8 @@ export function createCrew({ limits, seed = 1, wrap, ...options }: CrewOptions =
   const whole: Parts = { ledger, tickets, state, files, announce, resolve: options.resolve ?? everyNameIsLocal };
   const parts = wrap?.(whole) ?? whole;
 
-  const serviceOf = ({ ledger, tickets, state, files, announce }: Parts): Service => ({
+  const serviceOf = ({ ledger, tickets, state, files, announce }: Parts): PlanningService => ({
+    startPlanner: () => Promise.reject(new Error('No list is uploaded here.')),
     ledger,
     tickets,
     state,

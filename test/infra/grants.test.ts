@@ -4,7 +4,7 @@ import { parseNetworks } from '../../core/download/address-guard.ts';
 import { createByteBudget } from '../../core/download/byte-budget.ts';
 import { createDownloader } from '../../core/download/create-downloader.ts';
 import type { TurnDeps } from '../../core/turn/turn.ts';
-import type { Service } from '../../core/batch/service.ts';
+import type { PlanningService } from '../../core/batch/service.ts';
 import { createApiHandler } from '../../lambdas/api.ts';
 import { createLog } from '../../lambdas/log.ts';
 import { createWorkerHandler } from '../../lambdas/worker.ts';
@@ -104,7 +104,7 @@ it('the API may do all that control takes: keys, retries, and deleting what is l
   const stores = createAwsStores({ ...aws.config, queueUrl: env.DOWNBURST_QUEUE_URL ?? '' });
   onTestFinished(() => stores.close());
   const clock = createManualClock();
-  const service: Service = {
+  const service: PlanningService = {
     ...stores,
     clock,
     random: Math.random,

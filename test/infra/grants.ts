@@ -27,6 +27,7 @@ export function expectGranted(template: Template, name: string, needs: readonly 
     Ledger: config.table,
     State: config.stateBucket,
     Files: config.filesBucket,
+    Planner: config.plannerFunction,
     Tickets: config.queueUrl.split('/').at(-1) ?? '',
   };
   const granted = permissionsOf(template, name).map((permission) => ({

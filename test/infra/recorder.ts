@@ -37,6 +37,8 @@ export async function startRecorder(target: string, onNeed: (need: Need) => void
 }
 
 function needOf({ method = '', url = '', headers }: IncomingMessage, body: Buffer): Need {
+  const lambda = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(url)?.[1];
+  if (lambda !== undefined) return { action: 'lambda:InvokeFunction', resource: lambda };
   const target = headers['x-amz-target'];
   if (typeof target !== 'string') return needOfS3(method, new URL(url, 'http://s3'));
   const [service = '', operation = ''] = target.split('.');

@@ -3,8 +3,10 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../adapters/aws/config.ts';
+import { LISTS_PREFIX } from '../../core/model/layout.ts';
 import {
   CLAIM_LEASE_MS,
+  LIST_KEPT_MS,
   MAX_TICKET_RECEIVES,
   MAX_TICKET_WAIT_MS,
   MAX_WAIT_MS,
@@ -169,11 +171,34 @@ describe('what the functions may do', () => {
   ];
   const DELETE = ['s3:DeleteObject State/batches/*'];
 
+  const LISTS = ['s3:GetObject State/lists/*', 's3:ListBucket State if s3:prefix lists/*'];
+  const PLAN = ['lambda:InvokeFunction Planner'];
+
   it.each([
-    ['api', [...LOG('Api'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 's3:PutObject State/secrets/*']],
+    [
+      'api',
+      [
+        ...LOG('Api'),
+        ...READ,
+        ...LIST,
+        ...WRITE,
+        ...CLOSE,
+        ...DELETE,
+        ...LISTS,
+        ...PLAN,
+        's3:PutObject State/lists/*',
+        's3:PutObject State/secrets/*',
+      ],
+    ],
     ['status', [...LOG('Status'), ...READ, ...LIST, 's3:GetObject Files/*', 's3:ListBucket Files if s3:prefix *']],
-    ['planner', [...LOG('Planner'), ...READ, ...LIST, ...WRITE]],
-    ['sweeper', [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, 'sqs:GetQueueAttributes Tickets']],
+    [
+      'planner',
+      [...LOG('Planner'), ...READ, ...LIST, ...WRITE, ...CLOSE.filter((grant) => !grant.includes('Files')), ...LISTS],
+    ],
+    [
+      'sweeper',
+      [...LOG('Sweeper'), ...READ, ...LIST, ...WRITE, ...CLOSE, ...DELETE, ...PLAN, 'sqs:GetQueueAttributes Tickets'],
+    ],
     [
       'worker',
       [
@@ -231,13 +256,15 @@ describe('the stores', () => {
     LifecycleConfiguration: {
       Rules: {
         Status: string;
+        Prefix?: string;
         ExpirationInDays?: number;
         AbortIncompleteMultipartUpload: { DaysAfterInitiation: number };
       }[];
     };
   }
   const buckets = resourcesOf<BucketProperties>(template, 'AWS::S3::Bucket');
-  const ruleOf = ({ Properties }: Resource<BucketProperties>) => only(Properties.LifecycleConfiguration.Rules);
+  const ruleOf = ({ Properties }: Resource<BucketProperties>) =>
+    only(Properties.LifecycleConfiguration.Rules.filter(({ Prefix }) => Prefix === undefined));
 
   it('are two private, encrypted buckets that answer over TLS only', () => {
     expect(buckets.size).toBe(2);
@@ -262,6 +289,13 @@ describe('the stores', () => {
     expect(expiries).toContain(undefined);
     expect(days).toBe(90);
     expect((days ?? 0) * DAY_SECONDS).toBeGreaterThan(OPTION_RANGES.deadlineSeconds.max);
+  });
+
+  it('keep uploaded lists for a week', () => {
+    const rules = [...buckets.values()].flatMap(({ Properties }) => Properties.LifecycleConfiguration.Rules);
+    const { Prefix, ExpirationInDays = 0 } = only(rules.filter((rule) => rule.Prefix !== undefined));
+    expect(Prefix).toBe(LISTS_PREFIX);
+    expect(ExpirationInDays * DAY_SECONDS * 1000).toBe(LIST_KEPT_MS);
   });
 
   it('end uploads that a killed worker left, after the time that a batch has', () => {

@@ -1,4 +1,4 @@
-import type { Service } from '../../core/batch/service.ts';
+import type { PlanningService, Service } from '../../core/batch/service.ts';
 import { submitBatch } from '../../core/batch/submit.ts';
 import { sweep } from '../../core/batch/sweep.ts';
 import type { UserOptions } from '../../core/batch/options.ts';
@@ -34,7 +34,7 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
   const turns: TurnLog[] = [];
   let sweptAt = scheduler.now;
 
-  function service(actor: Actor): Service {
+  function service(actor: Actor): PlanningService {
     return {
       ledger: servers.ledger(actor),
       tickets: servers.tickets(actor),
@@ -51,13 +51,14 @@ export function createFleet(behaviour: Behaviour, limits: Partial<Service['limit
         maxTurns: 100,
         ...limits,
       },
+      startPlanner: () => Promise.reject(new Error('No list is uploaded here.')),
       announce: () => Promise.resolve(),
       warn: (message) => scheduler.log(message),
     };
   }
 
   /** Runs something to its end; tickets are left where they are. */
-  async function run<T>(name: string, body: (service: Service) => Promise<T>): Promise<T> {
+  async function run<T>(name: string, body: (service: PlanningService) => Promise<T>): Promise<T> {
     const result = Promise.withResolvers<T>();
     const actor = scheduler.spawn(name, (self) => body(service(self)).then(result.resolve, result.reject));
     while (actor.alive) await pass(false);

@@ -1,4 +1,4 @@
-import type { Service, Summary } from '../../core/batch/service.ts';
+import type { PlanningService, Service, Summary } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
 import type { ShardRecord } from '../../core/model/records.ts';
 import type { WaitingList } from '../../core/turn/waiting.ts';
@@ -98,7 +98,7 @@ class World {
     }
   }
 
-  private service(actor: Actor): Service {
+  private service(actor: Actor): PlanningService {
     const { scheduler, servers } = this;
     return {
       ledger: servers.ledger(actor),
@@ -108,6 +108,7 @@ class World {
       clock: { now: () => scheduler.now, sleep: (ms, signal) => scheduler.sleep(actor, ms, signal) },
       random: scheduler.random,
       limits: this.limits,
+      startPlanner: () => Promise.reject(new Error('No list is uploaded here.')),
       announce: (summary) => scheduler.call(actor, 'announce', () => void this.announced.set(summary.id, summary)),
       warn: (message, details) => {
         scheduler.log(`warning: ${message} ${JSON.stringify(details)}`);

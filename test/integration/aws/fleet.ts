@@ -3,13 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { onTestFinished, vi } from 'vitest';
 import { createAwsStores } from '../../../adapters/aws/stores.ts';
-import type { DeploymentLimits, Service, Summary } from '../../../core/batch/service.ts';
+import type { DeploymentLimits, PlanningService, Service, Summary } from '../../../core/batch/service.ts';
 import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createByteBudget } from '../../../core/download/byte-budget.ts';
 import { createDownloader } from '../../../core/download/create-downloader.ts';
 import { SWEEP_INTERVAL_MS } from '../../../core/model/limits.ts';
 import type { StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
+import { createPlannerHandler } from '../../../lambdas/planner.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createSweeperHandler } from '../../../lambdas/sweeper.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
@@ -110,8 +111,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   /** An instance of a function: clients, stores and a clock of its own. */
   function createInstance(owner: string, life: Life) {
-    const { ledger, tickets, state, files } = createAwsStores(aws.config, wire.attach(aws.createClients(), owner));
-    const service: Service = {
+    const stores = createAwsStores(aws.config, wire.attach(aws.createClients(), owner));
+    const { ledger, tickets, state, files, startPlanner } = stores;
+    const service: PlanningService = {
+      startPlanner,
       ledger: life.wrap(ledger),
       tickets: life.wrap(tickets),
       state: life.wrap(state),
@@ -134,6 +137,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     post: createApiHandler(api.service, log),
     get: createStatusHandler({ ...status.service, files: status.files }, log),
   };
+  const planner = createPlannerHandler(createInstance('planner', createLife()).service);
   const sweep = createSweeperHandler(createInstance('sweeper', createLife()).service);
 
   function createWorker(): Worker {
@@ -235,6 +239,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const giveUpAt = clock.now() + MAX_FLEET_MS;
     let sweepAt = clock.now() + SWEEP_INTERVAL_MS;
     while (clock.now() < giveUpAt) {
+      for (let planned = aws.invocations.shift(); planned; planned = aws.invocations.shift())
+        await planner(planned.event);
       await source.poll();
       await settle();
       if (clock.now() >= sweepAt) {

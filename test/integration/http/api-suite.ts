@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ListDocument } from '../../../http/documents.ts';
 import type { FieldError, ProblemDocument } from '../../../http/problem.ts';
 import type { BatchItemDocument, FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { fileBody, fileSha256, startFileOrigin } from '../local/file-origin.ts';
@@ -248,7 +250,8 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       it.each(['application/json', 'text/plain'])('refuses bytes that are not UTF-8 as %s', async (type) => {
         const body = Buffer.from('"http://127.0.0.1/caf\xe9"', 'latin1');
         const answer = fetch(`${url}/batches`, { method: 'POST', headers: { 'content-type': type }, body });
-        await refused(answer, 400, 'invalid-text');
+        const { errors } = await refused(answer, 422, 'invalid-list');
+        expect(errors).toMatchObject([{ line: 1, reason: 'is not UTF-8' }]);
       });
 
       it.each([
@@ -262,6 +265,67 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       ])('refuses a body of %s', async (_, headers, type) => {
         const body = Buffer.from(good.join('\n'));
         await refused(fetch(`${url}/batches`, { method: 'POST', headers, body }), 415, type);
+      });
+
+      it.each<[string, string, (url: string) => string | Buffer]>([
+        ['CSV', 'text/csv', (file) => `url,key\r\n${file},"a,b"\r\n`],
+        ['TSV', 'text/tab-separated-values', (file) => `url\tkey\n${file}\tk\n`],
+        ['NDJSON', 'application/x-ndjson', (file) => JSON.stringify({ url: file })],
+        ['TsvHttpData-1.0', 'text/tab-separated-values', (file) => `TsvHttpData-1.0\n${file}\n`],
+        ['text in gzip', 'text/plain', (file) => gzipSync(file)],
+        ['JSON in gzip', 'application/json', (file) => gzipSync(JSON.stringify({ urls: [file] }))],
+      ])('takes a list as %s', async (_, type, write) => {
+        const origin = await startFileOrigin();
+        const body = write(origin.file(1));
+        const headers: Record<string, string> = { 'content-type': type };
+        if (typeof body !== 'string') headers['content-encoding'] = 'gzip';
+        const answer = await fetch(`${url}/batches`, { method: 'POST', headers, body });
+        expect(answer.status).toBe(202);
+        expect(await answer.json()).toMatchObject({ total: 1 });
+      });
+
+      it('takes a list in the format that the query says, where no media type does', async () => {
+        const origin = await startFileOrigin();
+        const body = `${origin.file(1)}\n  out=one.jpg\n`;
+        const headers = { 'content-type': 'text/plain' };
+        const answer = await fetch(`${url}/batches?format=aria2`, { method: 'POST', headers, body });
+        const { id } = (await answer.json()) as StatusDocument;
+        await finished(url, id);
+        expect((await filesOf(url, id)).map(({ key }) => key)).toEqual(['one.jpg']);
+      });
+
+      it('names line and column of what cannot be read', async () => {
+        const headers = { 'content-type': 'text/csv' };
+        const body = `url,colour\n${good.join('\n')}`;
+        const { errors } = await refused(
+          fetch(`${url}/batches`, { method: 'POST', headers, body }),
+          422,
+          'invalid-list',
+        );
+        expect(errors).toMatchObject([{ line: 1, column: 2 }]);
+      });
+
+      it('lets entries that cannot be used fail, where it is told to', async () => {
+        const origin = await startFileOrigin();
+        const urls = ['nowhere', origin.file(1), { url: origin.file(2), size: 'large' }];
+        const { id } = (await (
+          await post(url, { urls, options: { invalidEntries: 'fail' } })
+        ).json()) as StatusDocument;
+        const status = await finished(url, id);
+        expect(status).toMatchObject({ total: 3, done: 1, failed: 2, failures: { INVALID_URL: 1, INVALID_ENTRY: 1 } });
+        const files = await filesOf(url, id);
+        expect(files.filter(({ state }) => state === 'failed').sort((a, b) => a.index - b.index)).toMatchObject([
+          { index: 1, url: 'nowhere', key: '', code: 'INVALID_URL', attempts: 0 },
+          {
+            index: 3,
+            url: origin.file(2),
+            key: '',
+            code: 'INVALID_ENTRY',
+            message: 'size is not a number of bytes',
+            attempts: 0,
+          },
+        ]);
+        expect(origin.requests()).toBe(1);
       });
 
       it('refuses a body of more than 4 MiB, however it is framed, and goes on serving', async () => {
@@ -279,7 +343,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
 
       it('takes a body of 4 MiB', async () => {
         const origin = await startFileOrigin();
-        const body = `${origin.file(1)}\n`.padEnd(4 * MIB, '#');
+        const body = `${origin.file(1)}\n`.padEnd(4 * MIB, `${'#'.repeat(99)}\n`);
         expect((await postText(url, body)).status).toBe(202);
       });
 
@@ -381,6 +445,63 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         for (const key of ['k'.repeat(255), `"${randomUUID()}"`, '!~']) {
           expect((await send(key, '/batches', '{"urls":["http://127.0.0.1/a"]}')).status).toBe(202);
         }
+      });
+    });
+
+    describe('POST /lists', () => {
+      /** Uploads a list by the link that is given for it; answers the upload's own answer, too. */
+      async function upload(list: string | Buffer, announced: object = {}) {
+        const body = Buffer.from(list);
+        const answer = await post(url, { bytes: body.length, ...announced }, '/lists');
+        const { listId, upload } = (await answer.json()) as ListDocument;
+        const put = await fetch(upload.url, { method: upload.method, headers: upload.headers, body });
+        await put.arrayBuffer();
+        return { listId, upload, answer, put };
+      }
+
+      it('says where to put a list, of which a batch is then made', async () => {
+        const origin = await startFileOrigin();
+        const list = gzipSync(`url,key\n${origin.file(1)},one\n${origin.file(2)},two\n`);
+        const { listId, upload: link, answer, put } = await upload(list, { name: 'files.csv.gz' });
+        expect(answer.status).toBe(201);
+        expect(link.headers).toEqual({ 'content-length': String(list.length) });
+        expect(Date.parse(link.expiresAt)).toBeGreaterThan(Date.now());
+        expect(put.status).toBe(200);
+
+        const begun = await post(url, { listId, name: 'uploaded', options: { maxAttempts: 2 } });
+        expect(begun.status).toBe(202);
+        const status = (await begun.json()) as StatusDocument;
+        expect(status).toMatchObject({ name: 'uploaded', options: { maxAttempts: 2 } });
+        expect(await finished(url, status.id)).toMatchObject({ state: 'finished', total: 2, done: 2 });
+        expect((await filesOf(url, status.id)).map(({ key }) => key).sort()).toEqual(['one', 'two']);
+      });
+
+      it('rejects the batch of a list with bad lines, with the problem of a list in a body', async () => {
+        const text = 'https://a.example/1\nnowhere\n';
+        const { listId } = await upload(text, { format: 'text' });
+        const begun = (await (await post(url, { listId })).json()) as StatusDocument;
+        const status = await finished(url, begun.id);
+        expect(status).toMatchObject({ state: 'rejected', total: 0, pending: 0 });
+        expect(status.problem).toEqual(await refused(postText(url, text), 422, 'invalid-list'));
+      });
+
+      it('refuses a list that is too large, and other nonsense', async () => {
+        await refused(post(url, { bytes: 1024 ** 3 + 1 }, '/lists'), 413, 'list-too-large');
+        for (const body of [{}, { bytes: 0 }, { bytes: 1.5 }, { bytes: 5, format: 'pdf' }, { bytes: 5, x: 1 }]) {
+          await refused(post(url, body, '/lists'), 422, 'invalid-request');
+        }
+        await refused(fetch(`${url}/lists`, { method: 'PUT' }), 405, 'method-not-allowed');
+      });
+
+      it('makes no batch of a list that nobody knows, that is not there, or whose format nothing says', async () => {
+        await refused(post(url, { listId: NO_BATCH }), 404, 'unknown-list');
+        await refused(post(url, { listId: 'x' }), 422, 'invalid-request');
+        const announced = (await (await post(url, { bytes: 5 }, '/lists')).json()) as ListDocument;
+        await refused(post(url, { listId: announced.listId, format: 'text' }), 404, 'unknown-list');
+        const { listId } = await upload('hello');
+        const { errors } = await refused(post(url, { listId }), 422, 'invalid-request');
+        expect(errors).toMatchObject([{ field: 'format' }]);
+        await refused(post(url, { listId, urls: [] }), 422, 'invalid-request');
       });
     });
 
@@ -827,13 +948,13 @@ interface BatchesPage {
   nextCursor?: string;
 }
 
-function post(url: string, body: unknown): Promise<Response> {
-  return postJson(url, JSON.stringify(body));
+function post(url: string, body: unknown, path = '/batches'): Promise<Response> {
+  return postJson(url, JSON.stringify(body), path);
 }
 
 /** Posts a text as JSON, whether it is or not. */
-function postJson(url: string, body: string): Promise<Response> {
-  return fetch(`${url}/batches`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+function postJson(url: string, body: string, path = '/batches'): Promise<Response> {
+  return fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
 }
 
 function postText(url: string, body: string, query = ''): Promise<Response> {
@@ -853,6 +974,10 @@ async function finished(url: string, id: string): Promise<StatusDocument> {
     // Asking without a pause would take the time of what is asked about.
     await setTimeout(20);
   }
+}
+
+async function filesOf(url: string, id: string): Promise<FileDocument[]> {
+  return ((await (await fetch(`${url}/batches/${id}/files`)).json()) as { files: FileDocument[] }).files;
 }
 
 /** Expects a problem, and answers its document. */

@@ -1,11 +1,12 @@
 import { createAwsStores } from '../../../adapters/aws/stores.ts';
 import { systemClock } from '../../../adapters/system-clock.ts';
-import type { Service } from '../../../core/batch/service.ts';
+import type { PlanningService } from '../../../core/batch/service.ts';
 import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createByteBudget } from '../../../core/download/byte-budget.ts';
 import { createDownloader } from '../../../core/download/create-downloader.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
 import { createLog } from '../../../lambdas/log.ts';
+import { createPlannerHandler } from '../../../lambdas/planner.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
 import { QUEUE_VISIBILITY_MS, startAws } from '../../helpers/aws.ts';
@@ -21,8 +22,9 @@ const POLL_MS = 50;
 async function startFunctions(): Promise<ApiHost> {
   await using stack = new AsyncDisposableStack();
   const aws = await startAws((end) => stack.defer(end));
-  const { ledger, tickets, state, files } = createAwsStores(aws.config, aws.clients);
-  const service: Service = {
+  const { ledger, tickets, state, files, startPlanner } = createAwsStores(aws.config, aws.clients);
+  const service: PlanningService = {
+    startPlanner,
     ledger,
     tickets,
     state,
@@ -58,9 +60,12 @@ async function startFunctions(): Promise<ApiHost> {
     timeoutMs: QUEUE_VISIBILITY_MS,
     onError: (error) => log.error('an invocation failed', error),
   });
+  const plan = createPlannerHandler(service);
   const stop = new AbortController();
   const polling = (async () => {
     while (!stop.signal.aborted || source.invocations > 0) {
+      const invoked = aws.invocations.splice(0);
+      await Promise.all(invoked.map(({ event }) => plan(event)));
       if (!stop.signal.aborted) await source.poll();
       await systemClock.sleep(POLL_MS);
     }

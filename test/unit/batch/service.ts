@@ -3,9 +3,9 @@ import { onTestFinished } from 'vitest';
 import { createFileStore } from '../../../adapters/files/file-store.ts';
 import { createSqliteLedger } from '../../../adapters/sqlite/ledger.ts';
 import { createSqliteTickets } from '../../../adapters/sqlite/tickets.ts';
-import type { DeploymentLimits, Service, Summary } from '../../../core/batch/service.ts';
+import type { DeploymentLimits, PlanningService, Service, Summary } from '../../../core/batch/service.ts';
 import { submitBatch, type Submission } from '../../../core/batch/submit.ts';
-import type { ListItem } from '../../../core/plan/text-list.ts';
+import type { ListItem } from '../../../core/lists/item.ts';
 import type { FileLinks } from '../../../core/ports/file-links.ts';
 import type { ObjectStore } from '../../../core/ports/object-store.ts';
 import type { Ticket } from '../../../core/ports/tickets.ts';
@@ -21,12 +21,14 @@ export const LIMITS: DeploymentLimits = {
   maxTurns: 8,
 };
 
-export interface TestService extends Service {
+export interface TestService extends PlanningService {
   clock: ManualClock;
   /** Links to it lead nowhere. */
   files: ObjectStore & FileLinks;
   announced: Summary[];
   warned: { message: string; details: Record<string, unknown> }[];
+  /** Batches that a planner was started for, in order. */
+  plannersStarted: string[];
 }
 
 /** A service over real stores in a fresh folder, with a driven clock. */
@@ -41,6 +43,7 @@ export async function createService(limits: Partial<DeploymentLimits> = {}): Pro
   });
   const announced: Summary[] = [];
   const warned: TestService['warned'] = [];
+  const plannersStarted: string[] = [];
   return {
     ledger,
     tickets,
@@ -57,8 +60,13 @@ export async function createService(limits: Partial<DeploymentLimits> = {}): Pro
       return Promise.resolve();
     },
     warn: (message, details) => void warned.push({ message, details }),
+    startPlanner: (batchId) => {
+      plannersStarted.push(batchId);
+      return Promise.resolve();
+    },
     announced,
     warned,
+    plannersStarted,
   };
 }
 
@@ -109,7 +117,7 @@ export async function takeTickets({ tickets }: Pick<Service, 'tickets'>): Promis
 export class Death extends Error {}
 
 export interface Doomed {
-  service: Service;
+  service: PlanningService;
   /** Calls that were begun before the death. */
   readonly calls: readonly string[];
   readonly died: boolean;
@@ -119,7 +127,7 @@ export interface Doomed {
  * The service as a process sees it that dies with its n-th call (from 1) to a port: `before` the call has an effect,
  * or `after` it had one and nobody learned of it. No later call has an effect, and none is answered.
  */
-export function dyingAt(service: Service, at: number, when: 'before' | 'after'): Doomed {
+export function dyingAt(service: PlanningService, at: number, when: 'before' | 'after'): Doomed {
   const calls: string[] = [];
   let died = false;
 
@@ -160,6 +168,7 @@ export function dyingAt(service: Service, at: number, when: 'before' | 'after'):
       state: wrap('state', service.state),
       files: wrap('files', service.files),
       announce: (summary) => call('announce', () => service.announce(summary)),
+      startPlanner: (batchId) => call('startPlanner', () => service.startPlanner(batchId)),
     },
     calls,
     get died() {
@@ -177,7 +186,9 @@ function nameOf(port: string, method: string | symbol, [key]: unknown[]): string
  * Tries every way in which a process can die while it does something: at its first call, at its second, …, before and
  * after the call's effect, until it gets to its end. Each try starts from scratch.
  */
-export async function forEachDeath(attempt: (die: (service: Service) => Doomed) => Promise<void>): Promise<void> {
+export async function forEachDeath(
+  attempt: (die: (service: PlanningService) => Doomed) => Promise<void>,
+): Promise<void> {
   for (let at = 1; ; at++) {
     for (const when of ['before', 'after'] as const) {
       let doomed: Doomed | undefined;

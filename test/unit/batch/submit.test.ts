@@ -6,6 +6,7 @@ import type { Entry } from '../../../core/model/entry.ts';
 import { InvalidListError, InvalidOptionError } from '../../../core/model/errors.ts';
 import { hostIndexKey, manifestKey, planKey, secretsKey } from '../../../core/model/layout.ts';
 import { PLANNING_STALE_MS } from '../../../core/model/limits.ts';
+import { entryOf } from '../../../core/plan/manifest-line.ts';
 import { findHost } from '../../../core/plan/host-index.ts';
 import {
   createService,
@@ -70,7 +71,7 @@ describe('a submitted list', () => {
       const part = String(await service.state.get(manifestKey(id), { from, to }));
       const lines = part.split('\n').slice(0, -1);
       expect(lines).toHaveLength(total);
-      entries.push(...lines.map((line) => JSON.parse(line) as Entry));
+      entries.push(...lines.map(entryOf));
     }
     expect(entries.sort((a, b) => a.index - b.index)).toEqual([
       ...URLS.slice(6).map((url, i) => ({ index: i + 1, url, key: url.replace('https://', '') })),

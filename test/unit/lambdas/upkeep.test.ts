@@ -31,9 +31,14 @@ describe('the planner', () => {
     expect(await takeTickets(service)).toEqual([{ batchId, shard: 0 }]);
   });
 
-  it('fails for a batch that has no plan, and for an event that names none', async () => {
-    const plan = createPlannerHandler(await createService());
-    await expect(plan({ batchId: '01890a5d-ac96-774b-bcce-b302099a8057' })).rejects.toThrow('has no plan');
+  it('leaves a batch alone that is not planned, and fails for an event that names none', async () => {
+    const service = await createService();
+    const plan = createPlannerHandler(service);
+    await plan({ batchId: '01890a5d-ac96-774b-bcce-b302099a8057' });
+    const running = await submit(service, urlsOf(3));
+    const before = await service.ledger.readBatch(running);
+    await plan({ batchId: running });
+    expect(await service.ledger.readBatch(running)).toEqual(before);
     await expect(plan({ batch: 'x' })).rejects.toThrow('batchId');
   });
 });

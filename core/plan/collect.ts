@@ -1,0 +1,82 @@
+import type { Entry } from '../model/entry.ts';
+import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/errors.ts';
+import { MAX_LIST_ENTRIES, MAX_LIST_HOSTS, MAX_MANIFEST_BYTES, MAX_URL_BYTES } from '../model/limits.ts';
+import type { BatchOptions } from '../model/options.ts';
+import { shorten } from '../model/redact.ts';
+import { unusable, type ListItem } from '../lists/item.ts';
+import { checkEntry } from './check-entry.ts';
+import { createEntryTable, type EntryTable } from './entry-table.ts';
+
+/** How many items pass between two looks at the clock. */
+const ITEMS_PER_STEP = 1000;
+/** How many problems the outcome of an invalid entry tells. */
+const MAX_TOLD = 3;
+
+/** What a planner has room for. */
+const ROOM = { entries: MAX_LIST_ENTRIES, hosts: MAX_LIST_HOSTS, bytes: MAX_MANIFEST_BYTES };
+
+export type Items = Iterable<ListItem> | AsyncIterable<ListItem>;
+
+/**
+ * The entries of a list. Those that cannot be used are all told of, or, with `invalidEntries: fail`, are entries that
+ * will fail.
+ *
+ * @param step called every so many items with the line that was read last; what it throws ends the reading
+ * @throws InvalidListError for entries that cannot be used, for a list without any, and for one that is too large
+ */
+export async function collectEntries(
+  items: Items,
+  options: Pick<BatchOptions, 'prefix' | 'keyTemplate' | 'invalidEntries'>,
+  step: (line: number) => Promise<void> = () => Promise.resolve(),
+  room = ROOM,
+): Promise<EntryTable> {
+  const table = createEntryTable();
+  const problems: ListProblem[] = [];
+  let read = 0;
+
+  /** Takes an item in; answers what is wrong with it. */
+  function take(item: ListItem): ListProblem[] {
+    const entry = checkEntry(item, options);
+    if (Array.isArray(entry)) return entry;
+    const taken = table.add(entry);
+    if (!taken) return [];
+    const reason = `is also the key of line ${taken.takenBy}, for another URL; give one of them a key`;
+    return [{ line: entry.index, field: 'key', value: shorten(entry.key), reason }];
+  }
+
+  for await (const item of items) {
+    read += 1;
+    if (read > room.entries) throw unusable(`has more than ${room.entries} entries; split it`);
+    if (read % ITEMS_PER_STEP === 0) await step(item.line);
+    const wrong = take(item);
+    if (wrong.length > 0 && options.invalidEntries === 'fail') table.add(invalidEntry(item, wrong));
+    // One by one: a spread of as many as an item can have fields would overflow the stack.
+    else for (const problem of wrong) problems.push(problem);
+    if (problems.length >= MAX_LIST_PROBLEMS) break;
+    if (table.hostCount > room.hosts) throw unusable(`has more than ${room.hosts} hosts; split it`);
+    if (table.bytes > room.bytes) throw unusable(`has entries of more than ${room.bytes} bytes in all; split it`);
+  }
+  if (problems.length > 0) {
+    throw new InvalidListError(
+      'The list has entries that cannot be used; nothing was started.',
+      problems.slice(0, MAX_LIST_PROBLEMS),
+    );
+  }
+  if (table.total === 0) throw new InvalidListError('The list has no entries; nothing was started.', []);
+  await step(read);
+  return table;
+}
+
+/** The entry of an item that cannot be used: it fails as soon as it is worked. */
+function invalidEntry({ line, value }: ListItem, problems: readonly ListProblem[]): Entry {
+  const code = problems.some(({ field }) => field === 'url') ? 'INVALID_URL' : 'INVALID_ENTRY';
+  const told = problems.slice(0, MAX_TOLD).map(({ field, reason }) => (field === '' ? reason : `${field} ${reason}`));
+  return { index: line, url: givenUrl(value), key: '', invalid: { code, message: told.join('; ') } };
+}
+
+/** The URL as the user gave it, so that the failed list can be mended; empty where that may be a secret or is too long. */
+function givenUrl(value: unknown): string {
+  const given = typeof value === 'object' && value !== null && 'url' in value ? value.url : value;
+  if (typeof given !== 'string' || Buffer.byteLength(given) > MAX_URL_BYTES || given.includes('@')) return '';
+  return given;
+}

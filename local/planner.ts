@@ -1,0 +1,58 @@
+import { Worker } from 'node:worker_threads';
+import type { Log } from './log.ts';
+import type { FromPlanner, PlannerSettings } from './messages.ts';
+
+/** A list of ten million entries takes 3 GB, of which its thread's own heap is the smaller part. */
+const HEAP_MB = 2048;
+
+export interface Planner {
+  /** Has a list planned once those before it are. */
+  start: (batchId: string) => void;
+  /** Kills the thread at work; what it did not finish is begun again at the next start. */
+  stop: () => Promise<void>;
+}
+
+/** Plans uploaded lists, one at a time, each in a thread of its own: so that neither time nor memory is the server's. */
+export function createPlanner(deps: {
+  settings: Omit<PlannerSettings, 'batchId'>;
+  log: Log;
+  onMessage: (message: FromPlanner) => void;
+}): Planner {
+  const { settings, log, onMessage } = deps;
+  const queue: string[] = [];
+  let current: { worker: Worker; ended: Promise<void> } | undefined;
+  let stopped = false;
+
+  function next(): void {
+    const batchId = stopped || current ? undefined : queue.shift();
+    if (batchId === undefined) return;
+    const workerData: PlannerSettings = { ...settings, batchId };
+    const worker = new Worker(new URL('planner-thread.ts', import.meta.url), {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+    const ended = Promise.withResolvers<undefined>();
+    current = { worker, ended: ended.promise };
+    worker.on('message', onMessage);
+    worker.on('error', (error) =>
+      log.error(`the list of batch ${batchId} was not planned; it is tried again later`, error),
+    );
+    worker.on('exit', () => {
+      current = undefined;
+      ended.resolve(undefined);
+      next();
+    });
+  }
+
+  return {
+    start(batchId) {
+      if (!queue.includes(batchId)) queue.push(batchId);
+      next();
+    },
+    async stop() {
+      stopped = true;
+      await current?.worker.terminate();
+      await current?.ended;
+    },
+  };
+}
