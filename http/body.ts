@@ -1,20 +1,35 @@
 import type { Context, MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { decodeList, isGzip } from '../core/lists/decode.ts';
 import { formatOfType, LIST_TYPES } from '../core/lists/formats.ts';
+import { InvalidListError } from '../core/model/errors.ts';
 import { MAX_INLINE_LIST_BYTES } from '../core/model/limits.ts';
 import type { ListFormat } from '../core/model/list-format.ts';
 import { Problem } from './problem.ts';
 
 const MIB = 1024 ** 2;
 
-/** Refuses a body larger than a list may be. */
-export const limitBody: MiddlewareHandler = bodyLimit({
-  maxSize: MAX_INLINE_LIST_BYTES,
-  onError: () => {
-    throw new Problem('body-too-large', `A body may have ${MAX_INLINE_LIST_BYTES / MIB} MiB; POST /lists takes more.`);
-  },
-});
+/**
+ * Refuses a body larger than a list may be, whether it says its length or not. By hand, since hono's own limit makes a
+ * new Request of one without a length, which the Node server's cannot be made of.
+ */
+export const limitBody: MiddlewareHandler = async (c, next) => {
+  if (Number(c.req.header('content-length') ?? 0) > MAX_INLINE_LIST_BYTES) throw tooLarge();
+  if (c.req.header('content-length') === undefined) {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const piece of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
+      bytes += piece.length;
+      if (bytes > MAX_INLINE_LIST_BYTES) throw tooLarge();
+      pieces.push(piece);
+    }
+    c.req.bodyCache.arrayBuffer = new Uint8Array(Buffer.concat(pieces)).buffer;
+  }
+  await next();
+};
+
+function tooLarge(): Problem {
+  return new Problem('body-too-large', `A body may have ${MAX_INLINE_LIST_BYTES / MIB} MiB; POST /lists takes more.`);
+}
 
 /**
  * The format of the list that a body claims to be. A body in gzip is taken, and known by its first bytes.
@@ -60,5 +75,18 @@ export async function readJson(c: Context): Promise<unknown> {
   } catch (error) {
     const position = /at position \d+( \(line \d+ column \d+\))?/.exec(String(error))?.[0];
     throw new Problem('invalid-json', `The body ends being JSON ${position ?? 'somewhere'}.`, { cause: error });
+  }
+}
+
+/** A body that is JSON and no list. Errors: `Problem`. */
+export async function readPlainJson(c: Context): Promise<unknown> {
+  if (bodyFormat(c.req.raw.headers) !== 'json') {
+    throw new Problem('unsupported-media-type', 'Send Content-Type: application/json.');
+  }
+  try {
+    return await readJson(c);
+  } catch (error) {
+    if (!(error instanceof InvalidListError)) throw error;
+    throw new Problem('invalid-json', `The body ${error.problems[0]?.reason ?? 'cannot be read'}.`, { cause: error });
   }
 }

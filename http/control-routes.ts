@@ -5,9 +5,8 @@ import { retryBatch } from '../core/batch/retry.ts';
 import type { Service } from '../core/batch/service.ts';
 import { batchStatus } from '../core/batch/status.ts';
 import { batchId } from './batch-id.ts';
-import { bodyFormat, limitBody, readJson } from './body.ts';
+import { limitBody, readPlainJson } from './body.ts';
 import { startBatch } from './idempotency.ts';
-import { Problem } from './problem.ts';
 import { readQuery } from './query.ts';
 import { checkHeaders } from './request-headers.ts';
 import { check, noQuerySchema, resumeSchema, retrySchema } from './schemas.ts';
@@ -52,8 +51,5 @@ export function addControlRoutes(app: Hono, service: Service): void {
 async function readOptionalJson(c: Context): Promise<unknown> {
   const body = await c.req.arrayBuffer();
   if (body.byteLength === 0) return {};
-  if (bodyFormat(c.req.raw.headers) !== 'json') {
-    throw new Problem('unsupported-media-type', 'Send Content-Type: application/json.');
-  }
-  return readJson(c);
+  return readPlainJson(c);
 }

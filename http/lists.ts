@@ -6,7 +6,7 @@ import { MAX_LIST_BYTES } from '../core/model/limits.ts';
 import { listKey } from '../core/model/layout.ts';
 import { UnknownListError } from '../core/model/errors.ts';
 import { isId } from './batch-id.ts';
-import { limitBody, readJson } from './body.ts';
+import { limitBody, readPlainJson } from './body.ts';
 import type { ListDocument } from './documents.ts';
 import { invalidRequest, Problem } from './problem.ts';
 import { readQuery } from './query.ts';
@@ -18,7 +18,7 @@ const GIB = 1024 ** 3;
 export function addListRoutes(app: Hono, service: Pick<Service, 'state' | 'clock' | 'random'>): void {
   app.post('/lists', limitBody, async (c) => {
     check(noQuerySchema, readQuery(c.req.url));
-    const announced = check(listSchema, await readJson(c));
+    const announced = check(listSchema, await readPlainJson(c));
     if (announced.bytes > MAX_LIST_BYTES) {
       throw new Problem('list-too-large', `A list may have ${MAX_LIST_BYTES / GIB} GiB; split it.`);
     }

@@ -2,7 +2,7 @@ import { NIL } from 'uuid';
 import { costOf, type Cost } from '../cost/cost.ts';
 import { ASSUMED, estimate } from '../cost/estimate.ts';
 import { usageOf } from '../cost/usage.ts';
-import { hostOf, type Entry } from '../model/entry.ts';
+import { sourceOf, type Entry } from '../model/entry.ts';
 import { InvalidOptionError } from '../model/errors.ts';
 import { publicOptions, type PublicOptions } from '../model/options.ts';
 import { collectEntries } from '../plan/collect.ts';
@@ -81,7 +81,7 @@ async function lookThrough(table: EntryTable, shards: readonly ShardPlan[]) {
   const ranges = await writeManifest(
     (line) => {
       const entry = entryOf(line.toString());
-      const host = hostOf(entry.url);
+      const host = sourceOf(entry);
       bytesOf.set(host, (bytesOf.get(host) ?? 0) + (entry.size ?? ASSUMED.fileBytes));
       if (entry.size !== undefined) sized += 1;
       if (first.length < SHOWN_KEYS || entry.index < (first.at(-1)?.index ?? 0)) {

@@ -16,6 +16,11 @@ export function isFramed({ headers }: IncomingMessage): boolean {
   return headers['content-length'] !== undefined || /(^|,)\s*chunked\s*$/i.test(headers['transfer-encoding'] ?? '');
 }
 
+/** Whether the body comes as it is: a transfer coding besides `chunked` was not asked for, and would be stored. */
+export function isPlainlyFramed({ headers }: IncomingMessage): boolean {
+  return /^\s*chunked\s*$/i.test(headers['transfer-encoding'] ?? 'chunked');
+}
+
 /**
  * The pieces of a response's body, to its proven end. Time limits run only while a piece is waited for, never while
  * the reader of this generator is busy. Errors: `DownloadError`.

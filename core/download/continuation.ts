@@ -2,6 +2,7 @@ import type { PartialFile } from '../model/partial-file.ts';
 import { bytesOf } from '../model/partial-file.ts';
 import { declaredLength } from './body.ts';
 import type { Answer } from './exchange.ts';
+import { resourceOf } from './refresh.ts';
 
 /** Longer validators are nonsense; the waiting list has to hold them. */
 const MAX_ETAG_LENGTH = 256;
@@ -19,7 +20,7 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
   // 203: a proxy has changed the body on the way, and need not change it in the same way again.
   if (status !== 200 || !isStrong(etag) || acceptRanges?.trim().toLowerCase() === 'none') return undefined;
   const contentEncoding = response.headers['content-encoding'];
-  return { etag, source: url.origin + url.pathname, length: declaredLength(response), contentEncoding };
+  return { etag, source: resourceOf(url), length: declaredLength(response), contentEncoding };
 }
 
 /** The headers that ask for what follows a file's beginning, or for the whole of another version (RFC 9110, section 13.1.5). */
@@ -33,7 +34,7 @@ export function continuingHeaders(partial: PartialFile): Record<string, string> 
  */
 export function continuedLength({ response, status, url }: Answer, partial: PartialFile): number | undefined {
   const { headers } = response;
-  if (status !== 206 || headers.etag !== partial.etag || url.origin + url.pathname !== partial.source) return undefined;
+  if (status !== 206 || headers.etag !== partial.etag || resourceOf(url) !== partial.source) return undefined;
   // A 206 to If-Range need not repeat what its 200 said; what it does say must be the same.
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== partial.contentEncoding) return undefined;

@@ -5,7 +5,7 @@ import { ObjectStoreError, type ObjectInfo, type ObjectStore } from '../ports/ob
 import type { Network } from './address-guard.ts';
 import { beginAttempt, type Attempt } from './attempt.ts';
 import { createBodyCheck, type Digests } from './body-check.ts';
-import { declaredLength, isFramed, readBody } from './body.ts';
+import { declaredLength, isFramed, isPlainlyFramed, readBody } from './body.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { createConnections } from './connections.ts';
 import { isWantedType } from './content-type.ts';
@@ -131,6 +131,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     const { response, status } = answer;
     const wanted = begun !== undefined || isWantedType(response.headers['content-type'], options.contentTypes);
     if (!wanted) throw failure('UNWANTED_TYPE', status);
+    if (!isPlainlyFramed(response)) throw failure('BAD_RESPONSE', status);
     const length = begun ? begun.length : declaredLength(response);
     const limitBytes = length ?? entry.size ?? options.maxBytes;
     const partBytes = begun?.partBytes ?? Math.min(partBytesFor(limitBytes, leastPartBytes), budget.maxBytes);

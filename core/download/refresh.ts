@@ -12,10 +12,13 @@ export interface Conditions {
   headers: Readonly<Record<string, string>>;
 }
 
-/** Names a resource, whatever signature its query holds. Validators of one say nothing of another, nor of a redirect's next target. */
-export function resourceOf({ origin, pathname }: URL): string {
+/**
+ * Names a resource. Validators of one say nothing of another, be it a redirect's next target or the same path with
+ * another query. A digest, since a query may hold a signature.
+ */
+export function resourceOf({ origin, pathname, search }: URL): string {
   return createHash('sha256')
-    .update(origin + pathname)
+    .update(origin + pathname + search)
     .digest('hex')
     .slice(0, 16);
 }

@@ -16,8 +16,8 @@ import { failure } from './translate.ts';
 
 /** Statuses whose body is the file. */
 const SUCCESSES: ReadonlySet<number> = new Set([200, 203]);
-/** What a source answers that cannot give the rest: some other range, or none. */
-const NO_CONTINUATION: ReadonlySet<number> = new Set([206, 416]);
+/** Of what a source answers that does not give the rest, these say nothing of whether it would give the whole. */
+const NOT_NOW: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export interface SourceDeps {
   addressesOf: HostAddresses;
@@ -69,7 +69,7 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     if (length !== undefined) return { answer, continues: { length } };
     const { location, 'retry-after': retryAfter } = answer.response.headers;
     await discard(answer, attempt);
-    if (partial && NO_CONTINUATION.has(status)) {
+    if (partial && refusesRest(status)) {
       partial = undefined;
       continue;
     }
@@ -111,6 +111,11 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     };
     return exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
   }
+}
+
+/** Whether a source may have refused the range and not the file: it is asked for the whole at once. */
+function refusesRest(status: number): boolean {
+  return status === 206 || status === 501 || (status >= 400 && status < 500 && !NOT_NOW.has(status));
 }
 
 function requestableUrl(text: string): URL {

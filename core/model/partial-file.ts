@@ -12,7 +12,7 @@ export interface PartialFile {
   parts: readonly Part[];
   /** The strong validator of the version that the parts are of, quotes included. */
   etag: string;
-  /** The URL that answered, after redirects, without its query: a validator says nothing of another resource. */
+  /** Names the URL that answered, after redirects: a validator says nothing of another resource. */
   source: string;
   /** Bytes of the whole file, where the response told. */
   length?: number | undefined;

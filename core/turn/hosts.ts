@@ -189,7 +189,7 @@ export function createHosts(deps: {
     if (round === host.round || error.retryAt !== undefined) host.parkedUntil = Math.max(host.parkedUntil, retryAt);
     if (round === host.round) {
       // A probe that is refused tells nothing new of the pace: others may have all that the host gives.
-      if (error.httpStatus !== undefined && host.failures === 0) host.pace = refused(host.pace, now());
+      if (error.code === 'RATE_LIMITED' && host.failures === 0) host.pace = refused(host.pace, now());
       host.round += 1;
       host.faulted = true;
       host.failures += 1;

@@ -35,7 +35,9 @@ export function taken({ perSecond, taken, since }: Pace, now: number): Pace {
  * that is what the host took until then.
  */
 export function refused({ perSecond, taken, since }: Pace, now: number): Pace {
-  const tooFast = perSecond === Infinity ? rate(Math.max(1, taken), now - since) : perSecond;
+  // Of a host that has taken nothing yet nothing can be learned; the park that follows is enough.
+  if (perSecond === Infinity && taken === 0) return createPace(now);
+  const tooFast = perSecond === Infinity ? rate(taken, now - since) : perSecond;
   return createPace(now, Math.max(MIN_PACE, PACE_CUT * tooFast));
 }
 

@@ -94,7 +94,7 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
     AWS_ENDPOINT_URL_S3: fauxqsUrl,
     AWS_ENDPOINT_URL_SQS: fauxqsUrl,
     AWS_ENDPOINT_URL_EVENTBRIDGE: events.url,
-    AWS_ENDPOINT_URL_LAMBDA: await startLambda(invocations),
+    AWS_ENDPOINT_URL_LAMBDA: await startLambda(invocations, atEnd),
     DOWNBURST_PLANNER_FUNCTION: PLANNER_FUNCTION,
     AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(dynamo.address() as AddressInfo).port}`,
     DOWNBURST_TABLE: TABLE,
@@ -135,7 +135,7 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
 }
 
 /** Takes asynchronous invocations as Lambda does: it answers once they are written down. Answers its URL. */
-async function startLambda(invocations: Invocation[]): Promise<string> {
+async function startLambda(invocations: Invocation[], atEnd: AtEnd): Promise<string> {
   const server = createServer((request, response) => {
     const take = async () => {
       const event = JSON.parse(await text(request)) as unknown;
@@ -147,7 +147,7 @@ async function startLambda(invocations: Invocation[]): Promise<string> {
     take().catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
+  atEnd(() => {
     server.close();
     server.closeAllConnections();
   });
