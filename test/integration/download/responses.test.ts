@@ -36,6 +36,7 @@ describe('files', () => {
         'downburst-batch': 'batch-1',
         'downburst-index': '1',
         'downburst-source': origin.url('/a'),
+        'downburst-resource': createHash('sha256').update(origin.url('/a')).digest('hex').slice(0, 16),
         'downburst-etag': '"v1"',
         'downburst-last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT',
         'downburst-sha256': sha256,
