@@ -4,8 +4,8 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 export type Attributes = Record<string, AttributeValue>;
 
 /**
- * A record as DynamoDB's attributes, field by field. Records hold text, finite numbers, truth values and records; a
- * field without a value is left out.
+ * A record as DynamoDB's attributes, field by field. Records hold text, finite numbers, truth values, records and
+ * lists of these; a field without a value is left out.
  *
  * By hand, since records hold no more than that: the SDK's own marshalling takes four times as long and makes every
  * function's bundle larger.
@@ -22,7 +22,8 @@ function toAttribute(value: unknown): AttributeValue {
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'number') return { N: String(value) };
   if (typeof value === 'boolean') return { BOOL: value };
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { M: toAttributes(value) };
+  if (Array.isArray(value)) return { L: value.map(toAttribute) };
+  if (typeof value === 'object' && value !== null) return { M: toAttributes(value) };
   throw new TypeError('a record holds a value that cannot be stored');
 }
 
@@ -33,6 +34,6 @@ export function fromAttributes(attributes: Attributes): object {
   return record;
 }
 
-function fromAttribute({ S, N, BOOL, M }: AttributeValue): unknown {
-  return S ?? (N === undefined ? undefined : Number(N)) ?? BOOL ?? fromAttributes(M ?? {});
+function fromAttribute({ S, N, BOOL, L, M }: AttributeValue): unknown {
+  return S ?? (N === undefined ? undefined : Number(N)) ?? BOOL ?? L?.map(fromAttribute) ?? fromAttributes(M ?? {});
 }

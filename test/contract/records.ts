@@ -17,7 +17,7 @@ export function batchRecord(changes: Partial<BatchRecord> = {}): BatchRecord {
     duplicates: 1,
     shardCount: 2,
     hostCount: 2,
-    options: { ...DEFAULT_OPTIONS, prefix: `${id}/`, ownPrefix: true },
+    options: { ...DEFAULT_OPTIONS, prefix: `${id}/`, ownPrefix: true, contentTypes: ['image/*', 'application/pdf'] },
     hasSecrets: false,
     ...changes,
   };
