@@ -72,7 +72,7 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   const stored = files.arnForObjects(`${filesPrefix}*`);
   allow([worker], ['s3:GetObject', 's3:PutObject'], [stored]);
   // What entries of a cancelled batch have begun.
-  allow(closers, ['s3:AbortMultipartUpload'], [stored]);
+  allow([api, worker, sweeper], ['s3:AbortMultipartUpload'], [stored]);
   // What links to files allow is what their maker may do.
   allow([status], ['s3:GetObject'], [stored]);
   list([worker, status], files, filesPrefix);

@@ -134,7 +134,7 @@ describe('framing', () => {
     [
       'Transfer-Encoding that ends by closing',
       raw(`${OK}Transfer-Encoding: gzip\r\n\r\nhello`, { close: true }),
-      unverified('hello'),
+      failed('BAD_RESPONSE', 200),
     ],
     ['HTTP/1.0', raw('HTTP/1.0 200 OK\r\n\r\nhello', { close: true }), unverified('hello')],
     [
