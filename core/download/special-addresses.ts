@@ -3,8 +3,9 @@ import type { Network } from './address-guard.ts';
 
 /**
  * Addresses at which no public server is, and what they are for: IANA's special-purpose registries of IPv4 and IPv6
- * (RFC 6890 and its updates) whole, also what is reachable there, with multicast, and what IPv6 once had for IPv4. Narrow
- * ones come before those that they are part of.
+ * (RFC 6890 and its updates; both as last updated on 2025-10-09) whole, also what is reachable there, with multicast,
+ * and what IPv6 once had for IPv4 (RFC 4291, section 2.5.5.1; RFC 2765) and for sites (RFC 3879). Narrow ones come before
+ * those that they are part of.
  */
 const SPECIAL: readonly (readonly [name: string, ...cidrs: string[]])[] = [
   ["Lambda's runtime API", '169.254.100.1/32'],
@@ -18,16 +19,18 @@ const SPECIAL: readonly (readonly [name: string, ...cidrs: string[]])[] = [
   ['benchmarking', '198.18.0.0/15', '2001:2::/48'],
   ['AS112', '192.31.196.0/24', '192.175.48.0/24', '2001:4:112::/48', '2620:4f:8000::/48'],
   ['AMT', '192.52.193.0/24', '2001:3::/32'],
+  ['6a44', '192.88.99.2/32'],
   ['6to4', '192.88.99.0/24', '2002::/16'],
   ['Teredo', '2001::/32'],
   ['ORCHID', '2001:10::/28', '2001:20::/28'],
   ['drone identifiers', '2001:30::/28'],
+  ['dummy', '192.0.0.8/32', '100:0:0:1::/64'],
   ['protocol assignments', '192.0.0.0/24', '2001::/23'],
   ['NAT64', '64:ff9b::/96', '64:ff9b:1::/48'],
   ['IPv4-compatible', '::/96'],
   ['IPv4-mapped', '::ffff:0:0/96'],
   ['IPv4-translated', '::ffff:0:0:0/96'],
-  ['discard', '100::/64', '100:0:0:1::/64'],
+  ['discard', '100::/64'],
   ['segment routing', '5f00::/16'],
   ['multicast', '224.0.0.0/4', 'ff00::/8'],
   ['broadcast', '255.255.255.255/32'],

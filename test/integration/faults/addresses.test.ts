@@ -8,7 +8,10 @@ import { createDownloadRig, jobFor } from '../../helpers/download.ts';
 import { file } from '../../helpers/origin-answers.ts';
 import { startOrigin } from '../../helpers/origin.ts';
 
-/** https://www.iana.org/assignments/iana-ipv4-special-registry, whole, and multicast. */
+/**
+ * https://www.iana.org/assignments/iana-ipv4-special-registry as last updated on 2025-10-09, every row in its order; and
+ * multicast, what AWS has at link-local addresses, and loopback's own.
+ */
 const SPECIAL_IPV4 = [
   ['0.0.0.0/8', '0.0.0.0/32', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ['192.0.0.0/24', '192.0.0.0/29', '192.0.0.8/32', '192.0.0.9/32', '192.0.0.10/32', '192.0.0.170/32', '192.0.0.171/32'],
@@ -17,7 +20,11 @@ const SPECIAL_IPV4 = [
   ['224.0.0.0/4', '169.254.100.1/32', '169.254.169.254/32', '127.0.0.1/32'],
 ].flat();
 
-/** https://www.iana.org/assignments/iana-ipv6-special-registry, whole, multicast, and forms that hold IPv4 addresses. */
+/**
+ * https://www.iana.org/assignments/iana-ipv6-special-registry as last updated on 2025-10-09, every row in its order but
+ * the IPv4-mapped ones, each of which is the IPv4 address that it holds (below, as notations of it); and multicast, forms
+ * that held IPv4 addresses or sites' own, and what AWS has among the unique local ones.
+ */
 const SPECIAL_IPV6 = [
   ['::1/128', '::/128', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '100:0:0:1::/64', '2001::/23', '2001::/32'],
   ['2001:1::1/128', '2001:1::2/128', '2001:1::3/128', '2001:2::/48', '2001:3::/32', '2001:4:112::/48', '2001:10::/28'],
