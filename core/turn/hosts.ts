@@ -221,7 +221,7 @@ export function createHosts(deps: {
     const known: WaitingHost[] = [];
     for (const host of hosts.values()) {
       const { name, guest, limit, pace, failures, strikes, down, faulted } = host;
-      const isParked = freeAt(host) > now() + LINGER_MS && down === undefined;
+      const isParked = freeAt(host) > now() + LINGER_MS;
       if (!isParked && !(faulted && (guest || needed.has(name)))) continue;
       known.push({
         host: name,

@@ -188,6 +188,13 @@ test('a host that nothing needs now is remembered as long as it is parked, since
   expect(rig.hosts.snapshot(new Set())).toEqual([]);
 });
 
+test('a host that was given up is remembered as long as it is parked, so that a redirect finds it down', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 16);
+  for (let i = 0; i < 3; i++) probe(rig, host, noAnswer());
+  expect(rig.hosts.snapshot(new Set())).toMatchObject([{ host: 'a', down: { code: 'CONNECT_FAILED' } }]);
+});
+
 test('a start that a slow rate forbids is forbidden in the next turn too', () => {
   const rig = createRig({ requestsPerSecondPerHost: 0.01 });
   rig.hosts.open(rig.hosts.get('a', 16));
