@@ -29,6 +29,8 @@ export async function loadCore(folder: string): Promise<Core> {
     'model/failure',
     'turn/turn',
   ];
-  const modules = await Promise.all(parts.map((part) => import(`${folder}/${part}.ts`) as Promise<object>));
-  return Object.assign({}, ...modules) as Core;
+  const core = {};
+  // One after the other: of what is loaded at once a shared module can be made twice, and its classes with it.
+  for (const part of parts) Object.assign(core, await import(`${folder}/${part}.ts`));
+  return core as Core;
 }
