@@ -162,7 +162,7 @@ describe('connections', () => {
   });
 
   test('closes before a byte, as soon as it has accepted: retried', async () => {
-    const url = `http://127.0.0.1:${await startServer((socket) => void socket.end())}`;
+    const url = `http://127.0.0.1:${await startServer((socket) => void socket.resume().end())}`;
     await run(url, { code: 'CONNECTION_LOST', attempts: 6 });
   });
 

@@ -7,7 +7,7 @@ import { waitForBatch, type WaitFor } from '../../../core/batch/wait.ts';
 import { UnknownBatchError } from '../../../core/model/errors.ts';
 import type { Outcome } from '../../../core/model/outcome.ts';
 import { outcome, settle } from './outcomes.ts';
-import { createService, submit, urlsOf, type TestService } from './service.ts';
+import { createService, submit, urlsOf } from './service.ts';
 
 const TIMEOUT_MS = 20_000;
 
@@ -31,26 +31,27 @@ async function startWait(condition: Partial<WaitFor> = {}, signal?: AbortSignal)
     (answer) => (status = answer),
     (reason: unknown) => (error = reason),
   );
-  await asleep(service);
+  /** Waits until the wait sleeps or is over. */
+  async function still(): Promise<void> {
+    while (service.clock.pending() === 0 && status === undefined && error === undefined) await setImmediate();
+  }
+  await still();
   return {
     service,
     id,
     ended,
+    still,
     reads: () => reads,
     /** Lets the longest pause pass; answers the status if the wait is over. */
     async next(): Promise<BatchStatus | undefined> {
       await service.clock.advance(3000);
-      await Promise.race([ended, asleep(service)]);
+      await still();
       return status;
     },
     get error() {
       return error;
     },
   };
-}
-
-async function asleep({ clock }: TestService): Promise<void> {
-  while (clock.pending() === 0) await setImmediate();
 }
 
 const settled = (state: Outcome['state']) => [outcome(1, state)];
@@ -138,11 +139,11 @@ describe('a wait', () => {
     const wait = await startWait({ timeoutMs: 25_000 });
     expect(wait.reads()).toBe(1);
     await wait.service.clock.advance(1000);
-    await asleep(wait.service);
+    await wait.still();
     expect(wait.reads()).toBe(2);
     for (let i = 0; i < 24; i++) {
       await wait.service.clock.advance(1000);
-      await Promise.race([wait.ended, asleep(wait.service)]);
+      await wait.still();
     }
     await wait.ended;
     expect(wait.reads()).toBeGreaterThan(8);
