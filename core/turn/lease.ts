@@ -34,8 +34,8 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
   if (!batch || batch.closedAt !== undefined) return 'acknowledge';
   if (batch.state === 'planning') return { visibleIn: LOOK_AGAIN_MS };
 
+  let shard = await ledger.getShard(batchId, ticket.shard);
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const shard = await ledger.getShard(batchId, ticket.shard);
     // Once a batch is planned all its shards are there: this ticket is nobody's.
     if (!shard) return 'acknowledge';
     if (shard.finishedAt !== undefined) {
@@ -73,8 +73,8 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
       leaseUntil: clock.now() + LEASE_MS,
       ticketed: true,
     };
-    const taken = await takeLease(service, next);
-    if (taken) return { batch, shard: taken, crashed, allowance };
+    shard = await takeLease(service, next);
+    if (shard?.owner?.turn === turn) return { batch, shard, crashed, allowance };
   }
   return { visibleIn: LOOK_AGAIN_MS };
 }
@@ -91,11 +91,10 @@ async function standBy({ ledger, clock }: Service, shard: ShardRecord): Promise<
   await ledger.replaceShard({ ...shard, rev: rev + 1, epoch: epoch + 1, wakeAt, ticketed: false });
 }
 
-/** The record with this turn's lease, even if the answer to the write was lost. */
+/** The record as it stands once the write has been tried; its owner tells whether it landed, be its answer lost or not. */
 async function takeLease({ ledger }: Service, next: ShardRecord): Promise<ShardRecord | undefined> {
   if (await ledger.replaceShard(next).catch(() => false)) return next;
-  const stored = await ledger.getShard(next.batchId, next.shard);
-  return stored?.owner?.turn === next.owner?.turn ? stored : undefined;
+  return ledger.getShard(next.batchId, next.shard);
 }
 
 /**
