@@ -22,7 +22,8 @@ interface ReadSubmission {
 
 /**
  * What a request for a batch asks for: with a list in its body or of one that was uploaded; `json` where its options
- * came in the body; `dryRun` where it is only to be tried. Errors: `Problem`; `InvalidListError` where the body cannot be unpacked or decoded.
+ * came in the body; `dryRun` where it is only to be tried. Errors: `Problem`; `InvalidListError` where the body cannot be
+ * unpacked or decoded.
  */
 export async function readSubmission(c: Context): Promise<ReadSubmission> {
   const format = bodyFormat(c.req.raw.headers);

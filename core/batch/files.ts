@@ -6,8 +6,8 @@ import { linkOutcomes, type LinkedOutcome } from './links.ts';
 import { listResults, readResults } from './results.ts';
 import type { Service } from './service.ts';
 
-/** Results objects that a page reads at most, however few of the outcomes wanted are in them. */
-const MAX_OBJECTS_PER_PAGE = 64;
+/** Requests to the store for one page at most, however few of the outcomes wanted they find: it is answered in time. */
+const MAX_REQUESTS_PER_PAGE = 64;
 /** Bytes of a page, about: Lambda answers with 6 MB at most, and some formats go as base64. */
 const MAX_PAGE_BYTES = 3 * 1024 ** 2;
 /** What an outcome takes besides its URL and key, and a link besides the key: the signature of a role's session. */
@@ -45,19 +45,26 @@ export async function listOutcomes(
   const at = ({ shard }: ShardRecord) => positions[shard] ?? { seq: 0, lines: 0 };
 
   const files: Outcome[] = [];
-  let objects = 0;
+  let requests = 0;
   let bytes = 0;
   const hasRoom = () => files.length < query.limit && bytes < MAX_PAGE_BYTES;
-  const isFull = () => !hasRoom() || objects >= MAX_OBJECTS_PER_PAGE;
+  const isFull = () => !hasRoom() || requests >= MAX_REQUESTS_PER_PAGE;
 
   for (const shard of shards) {
     if (isFull()) break;
     const position = at(shard);
+    if (position.seq === shard.seq) continue;
+    if (query.state !== undefined && shard[query.state] === 0) {
+      // Most shards of a good batch have no failures to be looked for.
+      Object.assign(position, { seq: shard.seq, lines: 0 });
+      continue;
+    }
+    requests += 1;
     for await (const { key, seq, failed } of listResults(state, shard, position.seq)) {
       if (isFull()) break;
       if (query.state !== 'failed' || failed > 0) {
         const outcomes = await readResults(state, key);
-        objects += 1;
+        requests += 1;
         if (position.lines > outcomes.length) throw badCursor();
         for (const outcome of outcomes.slice(position.lines)) {
           if (!hasRoom()) break;

@@ -1,9 +1,14 @@
 import type { LookupAddress } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type OutgoingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, Socket, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { MAX_IDLE_CONNECTIONS, MAX_RESPONSE_HEADER_BYTES, NEXT_ADDRESS_MS } from '../model/limits.ts';
+import {
+  IDLE_CONNECTION_MS,
+  MAX_IDLE_CONNECTIONS,
+  MAX_RESPONSE_HEADER_BYTES,
+  NEXT_ADDRESS_MS,
+} from '../model/limits.ts';
 import { addressProblem, type Network } from './address-guard.ts';
 
 /** HTTP connections that lead nowhere but to allowed addresses, kept alive between requests. */
@@ -24,7 +29,8 @@ const LIMITS = {
   autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
 };
 
-export function createConnections(allowedNetworks: readonly Network[]): Connections {
+/** @param idleMs how long a connection is kept for a later request */
+export function createConnections(allowedNetworks: readonly Network[], idleMs = IDLE_CONNECTION_MS): Connections {
   const open = new Set<Socket>();
   /** The longest idle first. */
   const idle = new Set<Duplex>();
@@ -51,10 +57,13 @@ export function createConnections(allowedNetworks: readonly Network[]): Connecti
       const [oldest] = idle;
       if (oldest !== undefined && idle.size >= MAX_IDLE_CONNECTIONS) oldest.destroy();
       idle.add(socket);
+      // The agent closes one whose time is over while it is free.
+      if (socket instanceof Socket) socket.setTimeout(idleMs);
       return true;
     };
     agent.reuseSocket = (socket, request) => {
       idle.delete(socket);
+      if (socket instanceof Socket) socket.setTimeout(0);
       reuse(socket, request);
     };
     return agent;

@@ -40,6 +40,8 @@ export const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
 export const NEXT_ADDRESS_MS = 250;
 /** Connections kept open for a later request, over all hosts: as many as one shard has under way at once. */
 export const MAX_IDLE_CONNECTIONS = 64;
+/** How long a connection is kept for a later request; a source has its own use for it. */
+export const IDLE_CONNECTION_MS = 10 * SECOND;
 /** Bodies of errors and redirects up to this size are read to their end, so that the connection can be used again. */
 export const DRAIN_BYTES = 16 * 1024;
 /** Such a body is waited for no longer: a connection is worth no more. */

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createConnections } from '../../../core/download/connections.ts';
 import type { Resolver } from '../../../core/download/host-addresses.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
@@ -120,6 +122,19 @@ describe('TLS', () => {
     const stored = await createDownloadRig().download(jobFor(origin.url('/a', 'source.test.')));
     expect(stored).toMatchObject({ state: 'done' });
   });
+});
+
+test('a connection that no request has used for a while is closed by us', async () => {
+  const origin = await startOrigin({ '/a': file('a') });
+  const connections = createConnections(parseNetworks(['127.0.0.0/8']), 1);
+  onTestFinished(() => connections.close());
+  const request = connections.request(new URL(origin.url('/a')), {}, [{ address: '127.0.0.1', family: 4 }]);
+  request.end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const { socket } = response;
+  response.resume();
+  await once(socket, 'close');
+  expect(socket.readableEnded).toBe(false); // as it would be had the source closed it
 });
 
 describe('addresses that are not public', () => {

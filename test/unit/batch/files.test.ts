@@ -151,6 +151,33 @@ describe('the outcomes of a batch', () => {
     expect(indexes((await readAll(service, id, { limit: 10, state: 'skipped' })).files)).toEqual([70]);
   });
 
+  test('of a kind that no shard has cost no look into the store, and no page costs many', async () => {
+    const service = await createService();
+    const shards = 100;
+    const id = await createBatch(service, shards);
+    for (let shard = 0; shard < shards; shard++) await settle(service, id, shard, [outcome(shard + 1, 'done')]);
+    await close(service, id, shards);
+    let requests = 0;
+    const state: TestService['state'] = {
+      ...service.state,
+      list: (...parameters) => (requests++, service.state.list(...parameters)),
+      get: (...parameters) => (requests++, service.state.get(...parameters)),
+    };
+    expect(await listOutcomes({ ...service, state }, id, { state: 'failed', limit: 1000 })).toEqual({ files: [] });
+    expect(requests).toBe(0);
+
+    let cursor: string | undefined;
+    let found = 0;
+    do {
+      requests = 0;
+      const page = await listOutcomes({ ...service, state }, id, { state: 'done', limit: 1000, cursor });
+      expect(requests).toBeLessThanOrEqual(65);
+      found += page.files.length;
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(found).toBe(shards);
+  });
+
   test('have a cursor that fits into a URL, even where a thousand shards are at work', async () => {
     const service = await createService();
     const id = await createBatch(service, 1000);
