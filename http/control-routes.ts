@@ -2,7 +2,7 @@ import type { Context, Hono } from 'hono';
 import { cancelBatch, pauseBatch, resumeBatch } from '../core/batch/control.ts';
 import { deleteBatch } from '../core/batch/delete.ts';
 import { retryBatch } from '../core/batch/retry.ts';
-import type { Service } from '../core/batch/service.ts';
+import type { PlanningService } from '../core/batch/service.ts';
 import { batchStatus } from '../core/batch/status.ts';
 import { batchId } from './batch-id.ts';
 import { limitBody, readPlainJson } from './body.ts';
@@ -14,7 +14,7 @@ import { answerStatus } from './status-answer.ts';
 import { pathOf } from './status-document.ts';
 
 /** The routes that change what becomes of a batch which is there. */
-export function addControlRoutes(app: Hono, service: Service): void {
+export function addControlRoutes(app: Hono, service: PlanningService): void {
   const control = async (c: Context, act: (id: string) => Promise<void>) => {
     check(noQuerySchema, readQuery(c.req.url));
     const id = batchId(c.req.param('id') ?? '');
@@ -33,9 +33,9 @@ export function addControlRoutes(app: Hono, service: Service): void {
   app.post('/batches/:id/retry', limitBody, async (c) => {
     check(noQuerySchema, readQuery(c.req.url));
     const { codes, headers, ...named } = check(retrySchema, await readOptionalJson(c));
-    const source = { batchId: batchId(c.req.param('id')), codes };
+    const choice = { batchId: batchId(c.req.param('id')), codes };
     const given = { ...named, headers: checkHeaders(headers) };
-    const id = await startBatch(c, service, (as) => retryBatch(service, source, { ...given, ...as }));
+    const id = await startBatch(c, service, (as) => retryBatch(service, choice, { ...given, ...as }));
     c.header('location', pathOf(id));
     return answerStatus(c, await batchStatus(service, id), 202);
   });

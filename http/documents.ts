@@ -60,7 +60,7 @@ export const statusSchema = z.object({
   id,
   name,
   state,
-  linesPlanned: count('While it is planned: lines of an uploaded list that were read').optional(),
+  linesPlanned: count('While it is planned: entries of its list that were read').optional(),
   problem: problemSchema.optional().meta({ description: 'What is wrong with the list of a rejected batch' }),
   reason: z.enum(['BYTE_LIMIT']).optional().meta({ description: 'Why it is paused, if nobody asked for it' }),
   retryOf: z.uuid().optional().meta({ description: 'The batch whose failed entries these are' }),

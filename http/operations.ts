@@ -269,7 +269,7 @@ export const OPERATIONS: readonly Operation[] = [
     method: 'post',
     path: '/batches/:id/retry',
     id: 'retryBatch',
-    summary: 'Starts a new batch of the entries that failed in a closed one',
+    summary: 'Starts a new batch of the entries that failed in a closed one; it is `planning` until these are read',
     query: noQuerySchema,
     headers: IDEMPOTENCY,
     body: {

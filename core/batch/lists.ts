@@ -4,7 +4,7 @@ import { InvalidOptionError, UnknownListError } from '../model/errors.ts';
 import { LIST_KEPT_MS, LIST_UPLOAD_MS } from '../model/limits.ts';
 import { announcementKey, listKey, listOfKey, LISTS_PREFIX } from '../model/layout.ts';
 import { LIST_FORMATS, type ListFormat } from '../model/list-format.ts';
-import type { PinnedList } from '../model/records.ts';
+import type { UploadedList } from '../model/records.ts';
 import { ObjectStoreError, type ObjectStore, type UploadLink } from '../ports/object-store.ts';
 import { newId, timeOf } from './ids.ts';
 import type { Service } from './service.ts';
@@ -69,14 +69,14 @@ async function readAnnouncement(state: ObjectStore, listId: string): Promise<Lis
  *
  * @throws UnknownListError; InvalidOptionError where nothing says its format
  */
-export async function pinList({ state }: Pick<Service, 'state'>, { id, format }: ListChoice): Promise<PinnedList> {
+export async function pinList({ state }: Pick<Service, 'state'>, { id, format }: ListChoice): Promise<UploadedList> {
   const announced = await readAnnouncement(state, id);
   const object = await state.head(listKey(id));
   if (!object) throw new UnknownListError(`The list ${id} was not uploaded yet.`);
   const known = format ?? announced.format ?? formatOfType(object.contentType?.split(';')[0]?.trim() ?? '');
   if (!known)
     throw new InvalidOptionError('format', `is needed, since nothing else says it: ${LIST_FORMATS.join(', ')}`);
-  return { id, etag: object.etag, bytes: object.bytes, format: known };
+  return { kind: 'uploaded', id, etag: object.etag, bytes: object.bytes, format: known };
 }
 
 /** Bytes of a list that are read at once. */
@@ -87,7 +87,7 @@ const BLOCK_BYTES = 4 * 1024 ** 2;
  *
  * @throws InvalidListError if that is no longer there
  */
-export async function* readPinned(state: ObjectStore, { id, etag, bytes }: PinnedList): AsyncGenerator<Buffer> {
+export async function* readUploaded(state: ObjectStore, { id, etag, bytes }: UploadedList): AsyncGenerator<Buffer> {
   for (let from = 0; from < bytes; from += BLOCK_BYTES) {
     const to = Math.min(bytes, from + BLOCK_BYTES);
     const block = await state.get(listKey(id), { from, to, ifMatch: etag }).catch((error: unknown) => {

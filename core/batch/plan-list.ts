@@ -4,16 +4,17 @@ import { InvalidListError } from '../model/errors.ts';
 import { MAX_LIST_BYTES, MAX_PLANNINGS, PLANNING_PULSE_MS } from '../model/limits.ts';
 import type { BatchRecord, PinnedList } from '../model/records.ts';
 import { collectEntries } from '../plan/collect.ts';
-import { readPinned } from './lists.ts';
+import { readUploaded } from './lists.ts';
 import { readPlan, startPlanned, type Plan } from './planning.ts';
 import { rejectBatch } from './rejection.ts';
+import { readFailed } from './retry.ts';
 import type { Service } from './service.ts';
 import { findSharedHosts } from './shared-hosts.ts';
 import { writePlan } from './write-plan.ts';
 
 /**
- * A planner's work: reads a batch's uploaded list, plans it and sets it going, or rejects the batch. A batch that is no
- * longer planned is left alone. It can be killed at any moment and begun again, and several may be at it at once: they
+ * A planner's work: reads a batch's list, plans it and sets it going, or rejects the batch. A batch that is no longer
+ * planned is left alone. It can be killed at any moment and begun again, and several may be at it at once: they
  * write the same objects, and one of them sets the batch going.
  */
 export async function planList(service: Service, batchId: string): Promise<void> {
@@ -48,8 +49,8 @@ async function makePlan(service: Service, batch: BatchRecord, list: PinnedList):
   let pulseAt = clock.now() + PLANNING_PULSE_MS;
   let read = 0;
 
-  async function pulse(line = read): Promise<void> {
-    read = line;
+  async function pulse(entries = read): Promise<void> {
+    read = entries;
     if (clock.now() < pulseAt) return;
     pulseAt = clock.now() + PLANNING_PULSE_MS;
     const alive = await update(service, batch.id, ({ linesPlanned = 0 }) => ({
@@ -59,7 +60,10 @@ async function makePlan(service: Service, batch: BatchRecord, list: PinnedList):
     if (!alive) throw new PlanningOver();
   }
 
-  const items = readList(readPinned(state, list), list.format, MAX_LIST_BYTES);
+  const items =
+    list.kind === 'uploaded'
+      ? readList(readUploaded(state, list), list.format, MAX_LIST_BYTES)
+      : readFailed(service, list, pulse);
   const table = await collectEntries(items, batch.options, pulse);
   return writePlan(service, batch.id, batch.options, table, pulse);
 }

@@ -1,3 +1,4 @@
+import { StateLostError } from '../model/errors.ts';
 import { parseResultsKey, resultsKey, resultsPrefix } from '../model/layout.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ShardRecord } from '../model/records.ts';
@@ -13,6 +14,8 @@ export interface ResultsObject {
 /**
  * The results objects of a shard with a `seq` above `after`, in order. Of each `seq` up to the record's, the one of
  * the highest epoch: what dead or stale workers wrote beside it never counted. Who stops early reads no further.
+ *
+ * @throws StateLostError where one is missing
  */
 export async function* listResults(
   state: ObjectStore,
@@ -23,7 +26,7 @@ export async function* listResults(
   /** The next `seq` to be answered. */
   let next = after + 1;
   let best: ResultsObject | undefined;
-  const missing = () => new Error(`Results of shard ${shard} of batch ${batchId} are missing.`);
+  const missing = () => new StateLostError(`Results of shard ${shard} of batch ${batchId} are missing.`);
   const begin = resultsKey(batchId, shard, { seq: next, epoch: 0, failed: 0 });
   for await (const key of state.list(resultsPrefix(batchId, shard), { after: begin })) {
     const part = parseResultsKey(key);
@@ -45,10 +48,14 @@ export async function* listResults(
   if (next !== newest + 1) throw missing();
 }
 
-/** The outcomes of one results object. */
+/**
+ * The outcomes of one results object.
+ *
+ * @throws StateLostError if it is not there
+ */
 export async function readResults(state: ObjectStore, key: string): Promise<Outcome[]> {
   const body = await state.get(key);
-  if (!body) throw new Error(`There is no results object ${key}.`);
+  if (!body) throw new StateLostError(`There is no results object ${key}.`);
   const lines = body.toString('utf8').split('\n');
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Outcome);
 }

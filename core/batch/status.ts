@@ -21,7 +21,7 @@ export interface BatchStatus extends Counts {
   /** `done + failed + skipped + cancelled + pending`, at every moment. */
   total: number;
   duplicates: number;
-  /** How far an uploaded list is read. */
+  /** Entries that were read of a list which is being planned. */
   linesPlanned?: number | undefined;
   /** Why the batch was rejected. */
   rejection?: Rejection | undefined;
@@ -64,7 +64,7 @@ export async function batchStatus(
     id: batch.id,
     ...(batch.name !== undefined && { name: batch.name }),
     state: batch.state,
-    ...(batch.retryOf !== undefined && { retryOf: batch.retryOf }),
+    ...(batch.list?.kind === 'failed' && { retryOf: batch.list.batchId }),
     ...(batch.reason !== undefined && { reason: batch.reason }),
     deadline: batch.deadline,
     createdAt: batch.createdAt,

@@ -1,6 +1,6 @@
 import { TooManyBatchesError } from '../model/errors.ts';
 import { secretsKey } from '../model/layout.ts';
-import type { BatchRecord } from '../model/records.ts';
+import type { BatchRecord, PinnedList } from '../model/records.ts';
 import { collectEntries, type Items } from '../plan/collect.ts';
 import { newId } from './ids.ts';
 import { pinList, type ListChoice } from './lists.ts';
@@ -24,8 +24,6 @@ export interface Wishes {
 
 /** A batch as a user asks for it. */
 export interface Submission extends Wishes {
-  /** The batch whose failed entries these are; the prefix is as much theirs as it was that batch's. */
-  retryOf?: Pick<BatchRecord, 'id' | 'options'> | undefined;
   items: Items;
 }
 
@@ -44,11 +42,9 @@ export interface ListSubmission extends Wishes {
  * @throws InvalidListError, InvalidOptionError, TooManyBatchesError
  */
 export async function submitBatch(service: Service, submission: Submission): Promise<string> {
-  const { items, retryOf } = submission;
   const batch = await newBatch(service, submission);
   const { id, options } = batch;
-  if (retryOf) options.ownPrefix = retryOf.options.ownPrefix;
-  const table = await collectEntries(items, options);
+  const table = await collectEntries(submission.items, options);
   const { total, duplicates, hostCount, topHosts, shards } = await writePlan(service, id, options, table);
   await service.ledger.createBatch({
     ...batch,
@@ -59,24 +55,36 @@ export async function submitBatch(service: Service, submission: Submission): Pro
     sharedHosts: await findSharedHosts(service.ledger, topHosts),
     shardCount: shards.length,
     hasSecrets: await putSecrets(service, id, submission.headers),
-    ...(retryOf && { retryOf: retryOf.id }),
   });
   await startPlanned(service, id);
   return id;
 }
 
 /**
- * Begins a batch of an uploaded list, which a planner reads: the batch is `planning` at first, and `rejected` if anything
- * is wrong with its list. A start that fails is repeated by the sweeper.
+ * Begins a batch of an uploaded list.
  *
  * @returns the batch's id
  * @throws UnknownListError, InvalidOptionError, TooManyBatchesError
  */
 export async function submitList(service: PlanningService, submission: ListSubmission): Promise<string> {
   const batch = await newBatch(service, submission);
+  return beginPlanning(service, batch, await pinList(service, submission.list), submission.headers);
+}
+
+/**
+ * Begins a batch whose list a planner reads: the batch is `planning` at first, and `rejected` if its list cannot be used.
+ * A start that fails is repeated by the sweeper.
+ *
+ * @returns the batch's id
+ */
+export async function beginPlanning(
+  service: PlanningService,
+  batch: BatchRecord,
+  list: PinnedList,
+  headers: Wishes['headers'],
+): Promise<string> {
   const { id } = batch;
-  const list = await pinList(service, submission.list);
-  const hasSecrets = await putSecrets(service, id, submission.headers);
+  const hasSecrets = await putSecrets(service, id, headers);
   await service.ledger.createBatch({ ...batch, hasSecrets, list, linesPlanned: 0 });
   await service.startPlanner(id).catch((error: unknown) => {
     service.warn('a planner could not be started', { batchId: id, error: String(error) });
@@ -84,8 +92,12 @@ export async function submitList(service: PlanningService, submission: ListSubmi
   return id;
 }
 
-/** The record of a batch whose list is yet to be read. */
-async function newBatch(service: Service, { claim, name, ...wishes }: Wishes): Promise<BatchRecord> {
+/**
+ * The record of a batch whose list is yet to be read.
+ *
+ * @throws InvalidOptionError, TooManyBatchesError
+ */
+export async function newBatch(service: Service, { claim, name, ...wishes }: Wishes): Promise<BatchRecord> {
   const createdAt = service.clock.now();
   const id = wishes.id ?? newId(service);
   await checkRoom(service, id);

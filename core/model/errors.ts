@@ -52,6 +52,14 @@ export class InvalidListError extends RefusedError {
   }
 }
 
+/** What a batch's records speak of is not in the state store: it was deleted meanwhile, or has expired. */
+export class StateLostError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StateLostError';
+  }
+}
+
 /** An option of a batch that cannot be used. */
 export class InvalidOptionError extends RefusedError {
   readonly option: string;

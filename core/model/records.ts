@@ -20,12 +20,24 @@ export interface Counts {
   failures: Partial<Record<FailureCode, number>>;
 }
 
-/** An uploaded list, pinned to the version that a batch was begun with. */
-export interface PinnedList {
+/** A list that is the same whoever reads it and whenever, so that a planner can be begun again. */
+export type PinnedList = UploadedList | FailedList;
+
+/** An uploaded list, in the version that a batch was begun with. */
+export interface UploadedList {
+  kind: 'uploaded';
   id: string;
   etag: string;
   bytes: number;
   format: ListFormat;
+}
+
+/** The failed entries of a closed batch, in which nothing changes any more. */
+export interface FailedList {
+  kind: 'failed';
+  batchId: string;
+  /** Those that failed with one of these. */
+  codes: readonly FailureCode[];
 }
 
 export interface BatchRecord {
@@ -54,13 +66,11 @@ export interface BatchRecord {
   options: BatchOptions;
   /** Whether request headers of the whole batch wait under `secrets/`. */
   hasSecrets: boolean;
-  /** The batch whose failed entries these are. */
-  retryOf?: string | undefined;
   /** The claim of the idempotency key that it was asked for with. */
   claim?: string | undefined;
-  /** The uploaded list that is to be planned, if it did not come with the request. */
+  /** The list that a planner reads, if the entries did not come with the request. */
   list?: PinnedList | undefined;
-  /** How far its planner has read; never goes back. */
+  /** Entries of it that were read; never goes back. */
   linesPlanned?: number | undefined;
   /** The planner's last sign of life, and how many planners have begun. */
   plannedAt?: number | undefined;

@@ -21,13 +21,13 @@ export type Items = Iterable<ListItem> | AsyncIterable<ListItem>;
  * The entries of a list. Those that cannot be used are all told of, or, with `invalidEntries: fail`, are entries that
  * will fail.
  *
- * @param step called every so many items with the line that was read last; what it throws ends the reading
+ * @param step called every so many items with how many were read; what it throws ends the reading
  * @throws InvalidListError for entries that cannot be used, for a list without any, and for one that is too large
  */
 export async function collectEntries(
   items: Items,
   options: Pick<BatchOptions, 'prefix' | 'keyTemplate' | 'invalidEntries'>,
-  step: (line: number) => Promise<void> = () => Promise.resolve(),
+  step: (read: number) => Promise<void> = () => Promise.resolve(),
   room = ROOM,
 ): Promise<EntryTable> {
   const table = createEntryTable();
@@ -47,7 +47,7 @@ export async function collectEntries(
   for await (const item of items) {
     read += 1;
     if (read > room.entries) throw unusable(`has more than ${room.entries} entries; split it`);
-    if (read % ITEMS_PER_STEP === 0) await step(item.line);
+    if (read % ITEMS_PER_STEP === 0) await step(read);
     const wrong = take(item);
     if (wrong.length > 0 && options.invalidEntries === 'fail') table.add(invalidEntry(item, wrong));
     // One by one: a spread of as many as an item can have fields would overflow the stack.

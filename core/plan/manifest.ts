@@ -1,4 +1,5 @@
 import type { Entry } from '../model/entry.ts';
+import { StateLostError } from '../model/errors.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { EntryTable } from './entry-table.ts';
 import { entryOf } from './manifest-line.ts';
@@ -43,7 +44,11 @@ export interface ManifestLine {
 export interface ManifestReader {
   /** The offset of the next line; the range's end when all are read. */
   readonly offset: number;
-  /** The next line, which stays the next one; `undefined` at the end. */
+  /**
+   * The next line, which stays the next one; `undefined` at the end.
+   *
+   * @throws StateLostError where the manifest is not there, or not whole
+   */
   peek(): Promise<ManifestLine | undefined>;
   /** Goes past the line that `peek` answered. */
   skip(): void;
@@ -77,7 +82,7 @@ export function readManifest(
       }
       const read = await store.get(key, { from: offset, to: Math.min(range.to, offset + wanted) });
       if (!read || (read.length === block.length && blockFrom === offset)) {
-        throw new Error(`The manifest ${key} ends at byte ${offset}, before ${range.to}.`);
+        throw new StateLostError(`The manifest ${key} ends at byte ${offset}, before ${range.to}.`);
       }
       block = read;
       blockFrom = offset;

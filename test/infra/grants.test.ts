@@ -7,6 +7,7 @@ import type { TurnDeps } from '../../core/turn/turn.ts';
 import type { PlanningService } from '../../core/batch/service.ts';
 import { createApiHandler } from '../../lambdas/api.ts';
 import { createLog } from '../../lambdas/log.ts';
+import { createPlannerHandler } from '../../lambdas/planner.ts';
 import { createWorkerHandler } from '../../lambdas/worker.ts';
 import { startAws } from '../helpers/aws.ts';
 import { everyNameIsLocal } from '../helpers/download.ts';
@@ -97,7 +98,7 @@ it('a worker may do all that storing takes: small files, large ones, uploads giv
   expectGranted(template, 'api', needs.slice(0, submitted), aws);
 });
 
-it('the API may do all that control takes: keys, retries, and deleting what is left', async () => {
+it('the API may do all that control takes: keys, retries, and deleting what is left; and the planner, to read what failed', async () => {
   const aws = await startAws();
   const { env, needs } = await watched(aws);
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
@@ -129,6 +130,10 @@ it('the API may do all that control takes: keys, retries, and deleting what is l
   await settle(service, id, 0, failed, { finishedAt: clock.now() });
   await act('POST', `/batches/${id}/cancel`);
   const again = (await act('POST', `/batches/${id}/retry`)) as { id: string };
+  const asked = needs.length;
+  await createPlannerHandler(service)(aws.invocations.shift()?.event);
+  const planned = needs.splice(asked);
+  expect(await stores.ledger.getBatch(again.id)).toMatchObject({ state: 'running', total: 3 });
   await act('DELETE', `/batches/${id}`);
   await act('POST', `/batches/${again.id}/cancel`);
   await act('DELETE', `/batches/${again.id}`);
@@ -137,5 +142,8 @@ it('the API may do all that control takes: keys, retries, and deleting what is l
   const actions = new Set(needs.map(({ action }) => action));
   expect([...actions]).toEqual(expect.arrayContaining(['dynamodb:DeleteItem', 's3:DeleteObject', 's3:GetObject']));
   const own = needs.filter(({ action, prefix }) => !(action === 's3:ListBucket' && prefix === ''));
-  expectGranted(synthesise({ filesPrefix: aws.config.filesPrefix }), 'api', own, aws);
+  const template = synthesise({ filesPrefix: aws.config.filesPrefix });
+  expectGranted(template, 'api', own, aws);
+  expect(planned.map(({ action }) => action)).toEqual(expect.arrayContaining(['s3:ListBucket', 's3:GetObject']));
+  expectGranted(template, 'planner', planned, aws);
 });

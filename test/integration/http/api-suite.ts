@@ -808,8 +808,9 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         expect(answer.status).toBe(202);
         const status = (await answer.json()) as StatusDocument;
         expect(answer.headers.get('location')).toBe(`/batches/${status.id}`);
-        expect(status).toMatchObject({ name: 'some', retryOf: failed.id, total: 2, options: failed.options });
-        expect(await finished(url, status.id)).toMatchObject({ failed: 2, failures: { NOT_FOUND: 2 } });
+        const said = { name: 'some', retryOf: failed.id, options: failed.options };
+        expect(status).toMatchObject(said);
+        expect(await finished(url, status.id)).toMatchObject({ ...said, total: 2, failures: { NOT_FOUND: 2 } });
         const filesOf = async (id: string) =>
           ((await (await fetch(`${url}/batches/${id}/files?state=failed`)).json()) as FilesPage).files
             .map(({ index, url, key }) => ({ index, url, key }))
