@@ -28,13 +28,16 @@ export async function closeBatch(service: Service, batchId: string): Promise<voi
       const closedAt = endOf(batch, shards);
       const summary = summaryOf(service, { ...batch, closedAt, final }, shards);
       await writeFailedList(service, batch, shards);
-      await state.put(summaryKey(batchId), Buffer.from(`${JSON.stringify(summary, undefined, 2)}\n`));
+      await writeSummary(service, summary);
       await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, state: summary.state, closedAt, final });
       // Landed or not, by whomever: what stands in the record now says what is next.
       continue;
     }
     if (batch.notifiedAt === undefined) {
-      await service.announce(summaryOf(service, batch, shards));
+      const summary = summaryOf(service, batch, shards);
+      // Of a rejected batch it is the record that closes it: before that nothing says when it ended.
+      if (batch.state === 'rejected') await writeSummary(service, summary);
+      await service.announce(summary);
       await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, notifiedAt: clock.now() });
       continue;
     }
@@ -85,6 +88,10 @@ function summaryOf({ prices }: Pick<Service, 'prices'>, batch: BatchRecord, shar
     options: publicOptions(options),
     ...(prices && { cost: costOf(usageOf(workOf(batch, shards)), prices) }),
   };
+}
+
+async function writeSummary({ state }: Service, summary: Summary): Promise<void> {
+  await state.put(summaryKey(summary.id), Buffer.from(`${JSON.stringify(summary, undefined, 2)}\n`));
 }
 
 /** The same whoever asks: the record of a finished shard is not written any more. */

@@ -13,8 +13,10 @@ export async function readSummary(
 ): Promise<string> {
   const batch = await ledger.getBatch(batchId);
   if (!batch) throw new UnknownBatchError(batchId);
-  if (batch.closedAt === undefined) throw new BatchStateError(`The batch is ${batch.state}; it has no summary yet.`);
   const body = await state.get(summaryKey(batchId));
+  if (batch.closedAt === undefined || (!body && batch.notifiedAt === undefined)) {
+    throw new BatchStateError(`The batch is ${batch.state}; it has no summary yet.`);
+  }
   if (!body) throw new Error(`Batch ${batchId} has no summary.`);
   return body.toString();
 }

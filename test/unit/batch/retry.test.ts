@@ -247,7 +247,9 @@ describe('a retry whose batch is deleted while it is planned', () => {
       const id = await createFailed(service);
       const again = await begin(service, { batchId: id });
       let reads = 0;
-      const deleting = async () => void (++reads === before && (await removeState(service, id)));
+      const deleting = async () => {
+        if (++reads === before) await removeState(service, id);
+      };
       await planList(
         {
           ...service,

@@ -7,6 +7,7 @@ import { planList } from '../../../core/batch/plan-list.ts';
 import type { PlanningService } from '../../../core/batch/service.ts';
 import { batchStatus } from '../../../core/batch/status.ts';
 import { submitList, type Wishes } from '../../../core/batch/submit.ts';
+import { readSummary } from '../../../core/batch/summary.ts';
 import { recoverAfterRestart, sweep } from '../../../core/batch/sweep.ts';
 import { InvalidOptionError, UnknownListError } from '../../../core/model/errors.ts';
 import { hostIndexKey, listKey, manifestKey, planKey, secretsKey } from '../../../core/model/layout.ts';
@@ -151,6 +152,7 @@ describe('a batch of an uploaded list', () => {
     expect(await objectsOf(service)).not.toContain(secretsKey(id));
     expect(await objectsOf(service)).not.toContain(planKey(id));
     expect(service.announced).toMatchObject([{ id, state: 'rejected', total: 0 }]);
+    expect(JSON.parse(await readSummary(service, id))).toEqual(service.announced[0]);
     await expect(cancelBatch(service, id)).rejects.toThrow('The batch is rejected.');
     await planList(service, id);
     expect(await batchStatus(service, id)).toEqual(status);
