@@ -14,17 +14,17 @@ import { createApp } from '../http/app.ts';
 import { addUploadRoute } from '../http/lists.ts';
 import { addReadRoutes } from '../http/read-app.ts';
 import { addWriteRoutes } from '../http/write-app.ts';
-import { createAnnounce } from './announce.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
 import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
-import type { FromPlanner } from './messages.ts';
+import type { FromThread, ThreadSettings } from './messages.ts';
 import { startNotifier } from './notifier.ts';
 import { createPlanner } from './planner.ts';
+import { createService } from './service.ts';
 import { StartError } from './start-error.ts';
-import { layout, limitsFor, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
+import { layout, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
 import type { Webhook } from './webhook.ts';
 import { createWorkerPool } from './worker-pool.ts';
 
@@ -68,43 +68,35 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
   if (notifier) stack.defer(() => notifier.stop());
 
-  const onBatchClosed = (summary: Summary) => {
-    log.info(closedLine(summary));
-    notifier?.wake();
-  };
-  const onWarning = (message: string, details: object) => log.error(`${message} ${JSON.stringify(details)}`);
   let wake: () => void = () => undefined;
-  const onMessage = (message: FromPlanner) => {
-    if (message.kind === 'sent') wake();
-    else if (message.kind === 'closed') onBatchClosed(message.summary);
-    else onWarning(message.message, message.details);
-  };
-  const planner = createPlanner({ settings: { dataFolder, workers }, log, onMessage });
-  stack.defer(() => planner.stop());
-  const service: PlanningService = {
-    ...stores,
-    tickets: {
-      ...stores.tickets,
-      async send(tickets) {
-        await stores.tickets.send(tickets);
+  const onMessage = (message: FromThread) => {
+    switch (message.kind) {
+      case 'sent':
         wake();
-      },
-    },
-    limits: limitsFor(workers),
-    startPlanner: (batchId) => Promise.try(planner.start, batchId),
-    announce: createAnnounce(stores, notifier !== undefined, onBatchClosed),
-    warn: onWarning,
+        return;
+      case 'closed':
+        log.info(closedLine(message.summary));
+        notifier?.wake();
+        return;
+      case 'warning':
+        log.error(`${message.message} ${JSON.stringify(message.details)}`);
+    }
+  };
+  const settings: ThreadSettings = { dataFolder, workers, notify: notifier !== undefined };
+  const planner = createPlanner({ settings, log, onMessage });
+  stack.defer(() => planner.stop());
+  const service = {
+    ...createService(stores, settings, onMessage),
+    startPlanner: (batchId: string) => Promise.try(planner.start, batchId),
   };
   await recoverAfterRestart(service);
 
   const pool = await createWorkerPool({
     script: new URL('worker.ts', import.meta.url),
-    settings: { dataFolder, workers, allowedNetworks: options.allowedNetworks, notify: notifier !== undefined },
+    settings: { ...settings, allowedNetworks: options.allowedNetworks },
     clock: service.clock,
     log,
-    onTicketsSent: () => wake(),
-    onBatchClosed,
-    onWarning,
+    onMessage,
   });
   const dispatcher = createDispatcher({ tickets: service.tickets, pool, clock: service.clock, log });
   wake = () => dispatcher.wake();

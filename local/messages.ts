@@ -1,14 +1,17 @@
 import type { Summary } from '../core/batch/service.ts';
 import type { Delivery } from '../core/ports/tickets.ts';
 
-/** What a worker thread is started with. */
-export interface WorkerSettings {
+/** What every thread is started with. */
+export interface ThreadSettings {
   dataFolder: string;
   /** How many worker threads there are in all. */
   workers: number;
-  allowedNetworks: readonly string[];
   /** Whether somebody is to be told of closed batches. */
   notify: boolean;
+}
+
+export interface WorkerSettings extends ThreadSettings {
+  allowedNetworks: readonly string[];
 }
 
 /** From the main thread to a worker thread. */
@@ -19,21 +22,17 @@ export type ToWorker =
 
 /** From a worker thread to the main thread. */
 export type FromWorker =
-  | FromPlanner
+  | FromThread
   | { kind: 'ready' }
   | { kind: 'ended'; turn: number; result: 'acknowledge' | 'keep' }
   | { kind: 'failed'; turn: number; error: unknown };
 
-/** What a planner thread is started with. */
-export interface PlannerSettings {
-  dataFolder: string;
-  /** How many worker threads there are in all. */
-  workers: number;
+export interface PlannerSettings extends ThreadSettings {
   batchId: string;
 }
 
-/** From a planner thread to the main thread. */
-export type FromPlanner =
+/** From any thread to the main thread: all that a planner thread has to say. */
+export type FromThread =
   /** There are new tickets to be received. */
   | { kind: 'sent' }
   | { kind: 'closed'; summary: Summary }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Log } from './log.ts';
-import type { FromPlanner, PlannerSettings } from './messages.ts';
+import type { FromThread, PlannerSettings, ThreadSettings } from './messages.ts';
 
 /** A list of ten million entries takes 3 GB, of which its thread's own heap is the smaller part. */
 const HEAP_MB = 2048;
@@ -14,9 +14,9 @@ export interface Planner {
 
 /** Plans uploaded lists, one at a time, each in a thread of its own: so that neither time nor memory is the server's. */
 export function createPlanner(deps: {
-  settings: Omit<PlannerSettings, 'batchId'>;
+  settings: ThreadSettings;
   log: Log;
-  onMessage: (message: FromPlanner) => void;
+  onMessage: (message: FromThread) => void;
 }): Planner {
   const { settings, log, onMessage } = deps;
   const queue: string[] = [];

@@ -1,9 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { Summary } from '../core/batch/service.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Delivery } from '../core/ports/tickets.ts';
 import type { Log } from './log.ts';
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
+import type { FromThread, FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 
 /**
  * Turns of one thread at a time. A turn lasts as long as its downloads, and who waits for one may wait for hours, so
@@ -19,9 +18,8 @@ export interface WorkerPoolDeps {
   settings: WorkerSettings;
   clock: Clock;
   log: Log;
-  onTicketsSent: () => void;
-  onBatchClosed: (summary: Summary) => void;
-  onWarning: (message: string, details: Record<string, unknown>) => void;
+  /** What threads have to say besides how their turns ended. */
+  onMessage: (message: FromThread) => void;
 }
 
 export interface WorkerPool {
@@ -81,22 +79,9 @@ export async function createWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool
   }
 
   function receive(turns: Map<number, Turn>, message: Exclude<FromWorker, { kind: 'ready' }>): void {
-    switch (message.kind) {
-      case 'ended':
-        turns.get(message.turn)?.resolve(message.result);
-        return;
-      case 'failed':
-        turns.get(message.turn)?.reject(message.error);
-        return;
-      case 'sent':
-        deps.onTicketsSent();
-        return;
-      case 'closed':
-        deps.onBatchClosed(message.summary);
-        return;
-      case 'warning':
-        deps.onWarning(message.message, message.details);
-    }
+    if (message.kind === 'ended') turns.get(message.turn)?.resolve(message.result);
+    else if (message.kind === 'failed') turns.get(message.turn)?.reject(message.error);
+    else deps.onMessage(message);
   }
 
   /** Tries until a thread stands in for one that died. */

@@ -5,9 +5,9 @@ import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
 import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
-import { createAnnounce } from './announce.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
-import { budgetBytesFor, limitsFor, openStores } from './stores.ts';
+import { createService } from './service.ts';
+import { budgetBytesFor, openStores } from './stores.ts';
 
 /** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
 
@@ -18,29 +18,16 @@ const port = parentPort;
 if (!port) throw new Error('This is started as a worker thread.');
 const post = (message: FromWorker) => port.postMessage(message);
 
-const { dataFolder, workers, allowedNetworks, notify } = workerData as WorkerSettings;
-const stores = openStores(dataFolder);
+const settings = workerData as WorkerSettings;
+const stores = openStores(settings.dataFolder);
 const downloader = createDownloader({
   files: stores.files,
   clock: stores.clock,
-  budget: createByteBudget(budgetBytesFor(workers)),
+  budget: createByteBudget(budgetBytesFor(settings.workers)),
   resolve: (hostname) => lookup(hostname, { all: true }),
-  allowedNetworks: allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
+  allowedNetworks: settings.allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
 });
-const deps: TurnDeps = {
-  ...stores,
-  tickets: {
-    ...stores.tickets,
-    async send(tickets) {
-      await stores.tickets.send(tickets);
-      post({ kind: 'sent' });
-    },
-  },
-  limits: limitsFor(workers),
-  announce: createAnnounce(stores, notify, (summary) => post({ kind: 'closed', summary })),
-  warn: (message, details) => post({ kind: 'warning', message, details }),
-  download: downloader.download,
-};
+const deps: TurnDeps = { ...createService(stores, settings, post), download: downloader.download };
 
 const stop = new AbortController();
 const turns = new Set<Promise<void>>();

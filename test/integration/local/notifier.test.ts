@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { ListDocument } from '../../../http/documents.ts';
 import { createSqliteNotices } from '../../../adapters/sqlite/notices.ts';
 import { createLog } from '../../../local/log.ts';
 import { startNotifier } from '../../../local/notifier.ts';
@@ -130,29 +131,36 @@ describe('a notice', () => {
   });
 });
 
-it('the service tells of a closed batch what its summary says, with a secret from a variable', async () => {
+it('the service tells of a closed batch, and of a rejected one, what its summary says, with a secret from a variable', async () => {
   const receiver = await startReceiver();
   const origin = await startFileOrigin();
   vi.stubEnv('DOWNBURST_NOTIFY_SECRET', `whsec_${SECRET.toString('base64')}`);
   onTestFinished(() => void vi.unstubAllEnvs());
   const { url } = await startServiceProcess(await tempFolder(), '--notify', receiver.url);
-  const body = JSON.stringify({ name: 'told', urls: [origin.file(1), `${origin.url}/missing`] });
-  const started = await fetch(`${url}/batches`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-  });
-  const { id } = (await started.json()) as { id: string };
-  await until(() => receiver.received.length > 0);
-  const [notice] = receiver.received as [Received];
-  const summary = new Webhook(SECRET, { format: 'raw' }).verify(notice.body, notice.headers as Record<string, string>);
-  expect(summary).toMatchObject({
-    id,
-    name: 'told',
-    state: 'finished',
-    done: 1,
-    failed: 1,
-    failures: { NOT_FOUND: 1 },
-  });
-  expect(await (await fetch(`${url}/batches/${id}/summary`)).json()).toEqual(summary);
+  const postJson = async <T>(path: string, body: object): Promise<T> => {
+    const headers = { 'content-type': 'application/json' };
+    return (await (await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as T;
+  };
+  /** What the next notice says, by a verifier of other people's. */
+  const told = async (): Promise<unknown> => {
+    await until(() => receiver.received.length > 0);
+    const [notice] = receiver.received.splice(0) as [Received];
+    return new Webhook(SECRET, { format: 'raw' }).verify(notice.body, notice.headers as Record<string, string>);
+  };
+  const summaryOf = async (id: string): Promise<unknown> => (await fetch(`${url}/batches/${id}/summary`)).json();
+
+  const urls = [origin.file(1), `${origin.url}/missing`];
+  const { id } = await postJson<{ id: string }>('/batches', { name: 'told', urls });
+  const summary = await told();
+  const counts = { done: 1, failed: 1, failures: { NOT_FOUND: 1 } };
+  expect(summary).toMatchObject({ id, name: 'told', state: 'finished', ...counts });
+  expect(await summaryOf(id)).toEqual(summary);
+
+  const list = 'nowhere\n';
+  const { listId, upload } = await postJson<ListDocument>('/lists', { bytes: list.length, format: 'text' });
+  await fetch(upload.url, { method: 'PUT', body: list });
+  const rejected = await postJson<{ id: string }>('/batches', { listId });
+  const refusal = await told();
+  expect(refusal).toMatchObject({ id: rejected.id, state: 'rejected', total: 0 });
+  expect(await summaryOf(rejected.id)).toEqual(refusal);
 });

@@ -17,10 +17,8 @@ function createHarness() {
   const lines: string[] = [];
   const log = createLog({ write: (text) => lines.push(text) }, () => clock.now());
   const start = (workers: number, script = SCRIPT) => {
-    const ignore = () => undefined;
     const settings = { dataFolder: '', workers, allowedNetworks: [], notify: false };
-    const hooks = { onTicketsSent: ignore, onBatchClosed: ignore, onWarning: ignore };
-    return createWorkerPool({ script, settings, clock, log, ...hooks });
+    return createWorkerPool({ script, settings, clock, log, onMessage: () => undefined });
   };
   return { clock, lines, start };
 }
