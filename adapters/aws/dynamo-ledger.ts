@@ -36,6 +36,9 @@ const LIST = 'BATCHES';
 const OPEN = 'OPEN';
 const CLAIMS = 'CLAIMS';
 
+/** The highest number that a shard's key has room for. */
+const MAX_SHARD = 99_999;
+
 const batchKey = (batchId: string): ItemKey => ({ pk: batchId, sk: BATCH });
 const shardKey = (batchId: string, shard: number): ItemKey => ({
   pk: batchId,
@@ -158,6 +161,21 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
       const [first, ...rest] = await Array.fromAsync(query(batchId));
       if (first?.sk?.S !== BATCH) return undefined;
       return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
+    },
+    async readShards(batchId, { from, limit, descending = false }) {
+      const range: Partial<QueryCommandInput> = {
+        KeyConditionExpression: 'sk BETWEEN :first AND :last',
+        ExpressionAttributeValues: {
+          ':first': { S: shardKey(batchId, descending ? 0 : from).sk },
+          ':last': { S: shardKey(batchId, descending ? from : MAX_SHARD).sk },
+        },
+      };
+      const shards: ShardRecord[] = [];
+      for await (const item of query(batchId, { ...range, ScanIndexForward: !descending, Limit: limit })) {
+        shards.push(recordOf(item) as ShardRecord);
+        if (shards.length === limit) break;
+      }
+      return shards;
     },
     async listBatches({ limit, before }) {
       const older: Partial<QueryCommandInput> =

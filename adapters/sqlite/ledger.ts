@@ -50,6 +50,12 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     UNION ALL SELECT shard, record FROM shards WHERE batch_id = :id
     ORDER BY shard NULLS FIRST
   `);
+  const selectUp = database.prepare(
+    'SELECT record FROM shards WHERE batch_id = ? AND shard >= ? ORDER BY shard LIMIT ?',
+  );
+  const selectDown = database.prepare(
+    'SELECT record FROM shards WHERE batch_id = ? AND shard <= ? ORDER BY shard DESC LIMIT ?',
+  );
   const selectPage = database.prepare(`
     SELECT id, record ->> 'name' AS name, record ->> 'createdAt' AS createdAt
     FROM batches WHERE id < :before ORDER BY id DESC LIMIT :limit
@@ -109,6 +115,8 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
         if (first?.shard !== null) return undefined;
         return { batch: batchOf(first), shards: rest.map(shardOf) };
       }),
+    readShards: (batchId, { from, limit, descending }) =>
+      Promise.try(() => (descending ? selectDown : selectUp).all(batchId, from, limit).map(shardOf)),
     listBatches: ({ limit, before = AFTER_EVERY_ID }) =>
       Promise.try(() => (selectPage.all({ limit, before }) as unknown as ListRow[]).map(toListItem)),
 

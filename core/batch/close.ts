@@ -8,10 +8,48 @@ import { readOutcomes } from './results.ts';
 import { isStale } from './planning.ts';
 import type { Service, Summary } from './service.ts';
 
+/** Shards that are read at first on each side of one that ended: as many records as one read unit holds. */
+const FIRST_PAGE = 4;
+
 /**
- * Closes a batch whose shards are all finished; of another one it wakes the shards that only waited for the rest.
- * Whoever finishes a shard calls it, whoever meets a finished one, and the sweeper: every step can be repeated, and is,
- * until the last one is known to be done.
+ * Closes the batch of a shard that has ended, or wakes who waited for that, if no other shard is left to do so. Whoever
+ * ends a shard calls it, and whoever meets one that has ended. All shards are read by the last one only.
+ */
+export async function closeAfter(service: Service, ended: Pick<ShardRecord, 'batchId' | 'shard'>): Promise<void> {
+  if (!(await hasOpenNeighbour(service, ended))) await closeBatch(service, ended.batchId);
+}
+
+/**
+ * Whether a shard is left that will see to the batch's end. They never open again, so that a read which is not of one
+ * moment does: of two that end at once, the later one sees the other.
+ *
+ * The search goes outwards on both sides by turns, and so costs as much as the shorter of the two runs of ended shards
+ * that this one joins. A shard is in the shorter one at most log2(n) times: in whatever order n shards end, they read
+ * some n log2(n) records together, where each reading all would be n².
+ */
+async function hasOpenNeighbour(
+  { ledger }: Pick<Service, 'ledger'>,
+  { batchId, shard }: Pick<ShardRecord, 'batchId' | 'shard'>,
+): Promise<boolean> {
+  let sides = [
+    { from: shard + 1, descending: false },
+    { from: shard - 1, descending: true },
+  ];
+  for (let limit = FIRST_PAGE; sides.length > 0; limit *= 2) {
+    const left: typeof sides = [];
+    for (const { from, descending } of sides) {
+      const page = from < 0 ? [] : await ledger.readShards(batchId, { from, limit, descending });
+      if (page.some((other) => other.finishedAt === undefined && other.abroad !== true)) return true;
+      if (page.length === limit) left.push({ from: descending ? from - limit : from + limit, descending });
+    }
+    sides = left;
+  }
+  return false;
+}
+
+/**
+ * Closes a batch whose shards are all finished; of another one it wakes the shards that only waited for the rest. Every
+ * step can be repeated, and is, until the last one is known to be done.
  *
  * The order: failed list and summary, `closedAt`, the announcement, `notifiedAt`, secrets and open item.
  */

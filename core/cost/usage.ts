@@ -45,8 +45,9 @@ const RECORDS_PER_UNIT = 4;
  */
 export function usageOf(work: Work): Usage {
   const { shards, turns, workedMs, checkpoints, results, files, bytes, lookedUp, manifestBytes } = work;
-  /** Every shard that ends reads them all, to see whether it was the last. */
-  const closingReads = shards * Math.ceil(shards / RECORDS_PER_UNIT);
+  /** Every shard that ends looks for one that has not, on both sides (core/batch/close.ts); the last one reads all. */
+  const closingReads =
+    shards * (2 + Math.log2(Math.max(1, shards)) / RECORDS_PER_UNIT) + (3 * shards) / RECORDS_PER_UNIT;
   const looks = workedMs / CHECKPOINT_MS;
   return {
     gbSeconds: (workedMs / 1000) * (WORKER_MB / 1024),

@@ -25,6 +25,14 @@ export interface Ledger {
 
   /** A batch and its shards, ordered by number, by one query. */
   readBatch(batchId: string): Promise<{ batch: BatchRecord; shards: ShardRecord[] } | undefined>;
+  /**
+   * Up to `limit` of a batch's shards, from number `from` on upwards, or `descending`: in that order, and fewer only where
+   * there are no more of them on that side.
+   */
+  readShards(
+    batchId: string,
+    page: { from: number; limit: number; descending?: boolean | undefined },
+  ): Promise<ShardRecord[]>;
   /** Up to `limit` batches, newest first, older than `before`. */
   listBatches(page: { limit: number; before?: string | undefined }): Promise<BatchListItem[]>;
 

@@ -1,5 +1,5 @@
 import type { Service } from '../batch/service.ts';
-import { closeBatch } from '../batch/close.ts';
+import { closeAfter } from '../batch/close.ts';
 import { endCancelled } from '../batch/control.ts';
 import { ABROAD_RETRY_MS, LEASE_MS, LEASE_RETRY_MS, MAX_TICKET_WAIT_MS } from '../model/limits.ts';
 import type { BatchRecord, ShardRecord } from '../model/records.ts';
@@ -39,7 +39,7 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
     // Once a batch is planned all its shards are there: this ticket is nobody's.
     if (!shard) return 'acknowledge';
     if (shard.finishedAt !== undefined) {
-      await closeBatch(service, batchId);
+      await closeAfter(service, shard);
       return 'acknowledge';
     }
     const now = clock.now();
@@ -50,7 +50,7 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
     }
     if (batch.state === 'cancelling') {
       await endCancelled(service, batch, shard);
-      await closeBatch(service, batchId);
+      await closeAfter(service, shard);
       return 'acknowledge';
     }
     const late = now >= batch.deadline;

@@ -1,4 +1,4 @@
-import { closeBatch } from '../batch/close.ts';
+import { closeAfter } from '../batch/close.ts';
 import { newToken } from '../batch/ids.ts';
 import type { Service } from '../batch/service.ts';
 import type { Download } from '../download/downloader.ts';
@@ -61,7 +61,7 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
       return 'keep';
     }
     if (end.finished || end.cancelled || end.abroad) {
-      await closeBatch(deps, acquired.batch.id);
+      await closeAfter(deps, acquired.shard);
       return 'acknowledge';
     }
     // A resume that came while this turn still held the shard has sent its ticket in vain.

@@ -6,9 +6,13 @@
 import { GetItemCommand, QueryCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
 import { createDynamoLedger } from '../../adapters/aws/dynamo-ledger.ts';
+import { closeAfter } from '../../core/batch/close.ts';
+import { usageOf } from '../../core/cost/usage.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
+import type { ShardRecord } from '../../core/model/records.ts';
 import { createWire, THROTTLED, type Fault, type WireCall } from '../helpers/aws-wire.ts';
 import { startAws } from '../helpers/aws.ts';
+import { createService } from '../unit/batch/service.ts';
 import { describeLedger } from './ledger-contract.ts';
 import { batchRecord, claimRecord, shardRecord } from './records.ts';
 
@@ -29,6 +33,9 @@ async function startLedger() {
 function first(command: string, fault: Fault) {
   return (call: WireCall) => (call.command === command && call.attempts.length === 1 ? fault : undefined);
 }
+
+/** Of the batch whose end is paid for. */
+const SHARDS = 40;
 
 const DAY_SECONDS = 24 * 60 * 60;
 
@@ -57,6 +64,45 @@ describe('requests', () => {
     expect(wire.calls.slice(before).map(({ command }) => command)).toEqual(['Query', 'Query', 'Query']);
   });
 
+  test.each([
+    ['from the last one on', (n: number) => -n],
+    ['all over the place', (n: number) => (n * 37) % 41],
+  ])('shards that end one after another, %s, read no more for it than the bill says', async (_, rank) => {
+    const { ledger, wire } = await startLedger();
+    const service = { ...(await createService()), ledger };
+    const batch = batchRecord({ state: 'running', shardCount: SHARDS });
+    await ledger.createBatch(batch);
+    const shards = Array.from({ length: SHARDS }, (_, n) =>
+      shardRecord(batch.id, n, {
+        ...busyShard(batch.id),
+        ...{ rev: 1, failed: 0, failures: {}, finishedAt: undefined },
+      }),
+    );
+    await Promise.all(shards.map((shard) => ledger.createShard(shard)));
+    const before = wire.calls.length;
+    for (const shard of shards.toSorted((a, b) => rank(a.shard) - rank(b.shard))) {
+      expect((await ledger.getBatch(batch.id))?.state).toBe('running');
+      await ledger.replaceShard({ ...shard, rev: 2, finishedAt: 1 });
+      await closeAfter(service, shard);
+    }
+    expect((await ledger.getBatch(batch.id))?.state).toBe('finished');
+    const queries = wire.calls.slice(before).filter(({ command }) => command === 'Query');
+    const units = queries.reduce((sum, call) => sum + readUnits(call), 0);
+    const work = {
+      turns: 0,
+      workedMs: 0,
+      checkpoints: 0,
+      results: 0,
+      files: 0,
+      bytes: 0,
+      lookedUp: 0,
+      manifestBytes: 0,
+    };
+    const { recordReads } = usageOf({ ...work, shards: SHARDS });
+    expect(units).toBeLessThanOrEqual(recordReads);
+    expect(units).toBeGreaterThan(recordReads / 2);
+  });
+
   test('every read asks for what was written last', async () => {
     const { ledger, wire } = await startLedger();
     const batch = batchRecord();
@@ -64,6 +110,7 @@ describe('requests', () => {
     await ledger.createBatch(batch);
     await Promise.all([ledger.getBatch(batch.id), ledger.getShard(batch.id, 0), ledger.readBatch(batch.id)]);
     await Promise.all([ledger.listBatches({ limit: 1 }), ledger.listOpen()]);
+    await ledger.readShards(batch.id, { from: 0, limit: 1 });
     const reads = wire.calls.filter(({ command }) => command === 'GetItem' || command === 'Query');
     expect(reads.length).toBeGreaterThan(5);
     for (const { input } of reads) expect(input.ConsistentRead).toBe(true);
@@ -221,15 +268,7 @@ describe('items', () => {
     batch.notifiedAt = Date.now();
     batch.final = busyCounts();
     await ledger.createBatch(batch);
-    const owner = { ticket: batch.id, turn: batch.id };
-    const rate = { filesPerSecond: 1234.5678901234, bytesPerSecond: 123456789.01234567, at: Date.now() };
-    const waiting = `batches/${batch.id}/waiting/00999/00012345.00000123.1234.json`;
-    const times = { leaseUntil: Date.now(), wakeAt: Date.now(), sweptAt: Date.now(), finishedAt: Date.now() };
-    const range = { from: 1_234_567_890, to: 2_234_567_890, cursor: 1_334_567_890, total: 10_000, hosts: 1000 };
-    const numbers = { rev: 123_456, seq: 12_345, epoch: 123, retrying: 10_000 };
-    await ledger.createShard(
-      shardRecord(batch.id, 999, { ...busyCounts(), ...times, ...range, ...numbers, owner, rate, waiting }),
-    );
+    await ledger.createShard(shardRecord(batch.id, 999, busyShard(batch.id)));
     const { Items = [] } = await clients.dynamo.send(
       new QueryCommand({
         TableName: config.table,
@@ -246,6 +285,25 @@ describe('items', () => {
 function busyCounts() {
   const failures = { NOT_FOUND: 123_456, FORBIDDEN: 12_345, HOST_DOWN: 1234, UNKNOWN_HOST: 12_345, TRUNCATED: 12 };
   return { done: 9_000_000, failed: 150_000, skipped: 12_345, cancelled: 0, bytes: 123_456_789_012_345, failures };
+}
+
+/** What the record of a shard in the middle of its work holds. */
+function busyShard(batchId: string): Partial<ShardRecord> {
+  return {
+    ...busyCounts(),
+    ...{ leaseUntil: Date.now(), wakeAt: Date.now(), sweptAt: Date.now(), finishedAt: Date.now() },
+    ...{ from: 1_234_567_890, to: 2_234_567_890, cursor: 1_334_567_890, total: 10_000, hosts: 1000 },
+    ...{ rev: 123_456, seq: 12_345, epoch: 123, retrying: 10_000 },
+    owner: { ticket: batchId, turn: batchId },
+    rate: { filesPerSecond: 1234.5678901234, bytesPerSecond: 123456789.01234567, at: Date.now() },
+    waiting: `batches/${batchId}/waiting/00999/00012345.00000123.1234.json`,
+  };
+}
+
+/** What a consistent query costs, in units of 4 KB. */
+function readUnits({ output }: WireCall): number {
+  const items = (output?.Items ?? []) as Record<string, AttributeValue>[];
+  return Math.max(1, Math.ceil(items.reduce((sum, item) => sum + itemBytes(item), 0) / 4096));
 }
 
 /** An item's size by DynamoDB's rules. */

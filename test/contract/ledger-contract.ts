@@ -133,6 +133,26 @@ export function describeLedger(name: string, create: () => Promise<Ledger>): voi
       expect(await ledger.readBatch(batchRecord().id)).toBeUndefined();
     });
 
+    test("a batch's shards are read from one on, on either side, as many as are asked for", async () => {
+      const ledger = await create();
+      const [batch, other] = [batchRecord(), batchRecord()];
+      await ledger.createBatch(batch);
+      for (const n of [3, 0, 4, 1, 12]) await ledger.createShard(shardRecord(batch.id, n, { cursor: n }));
+      for (const n of [2, 13]) await ledger.createShard(shardRecord(other.id, n));
+      const read = async (page: Parameters<typeof ledger.readShards>[1]) => {
+        const shards = await ledger.readShards(batch.id, page);
+        expect(shards).toEqual(shards.map(({ shard: n }) => shardRecord(batch.id, n, { cursor: n })));
+        return shards.map(({ shard }) => shard);
+      };
+      expect(await read({ from: 0, limit: 9 })).toEqual([0, 1, 3, 4, 12]);
+      expect(await read({ from: 1, limit: 2 })).toEqual([1, 3]);
+      expect(await read({ from: 13, limit: 2 })).toEqual([]);
+      expect(await read({ from: 12, limit: 9, descending: true })).toEqual([12, 4, 3, 1, 0]);
+      expect(await read({ from: 3, limit: 2, descending: true })).toEqual([3, 1]);
+      expect(await read({ from: 0, limit: 1, descending: true })).toEqual([0]);
+      expect(await ledger.readShards(batchRecord().id, { from: 0, limit: 1 })).toEqual([]);
+    });
+
     test('batches are listed newest first, page by page, without gaps or repetition', async () => {
       const ledger = await create();
       const batches = Array.from({ length: 7 }, (_, n) =>

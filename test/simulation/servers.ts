@@ -82,6 +82,11 @@ export class Servers {
           const batch = this.batches.get(batchId);
           return batch && { batch: copy(batch), shards: copy(this.shardsOf(batchId)) };
         }),
+      readShards: (batchId, { from, limit, descending }) =>
+        call(`query shards ${descending ? 'down' : 'up'} from ${from}`, () => {
+          const shards = descending ? this.shardsOf(batchId).reverse() : this.shardsOf(batchId);
+          return copy(shards.filter(({ shard }) => (descending ? shard <= from : shard >= from)).slice(0, limit));
+        }),
       listBatches: () => call('list batches', () => []),
       listOpen: () => call('list open', () => [...this.open]),
       dropOpen: (batchId) => call('drop open', () => void this.open.delete(batchId)),
