@@ -6,6 +6,8 @@ import { keyProblem } from '../../core/plan/keys.ts';
 
 /** What a deployment says of itself. Region, credentials and endpoints are the SDK's own variables. */
 export interface AwsConfig {
+  /** What tells this deployment's metrics from those of others in the same account and region. */
+  deployment: string;
   table: string;
   stateBucket: string;
   filesBucket: string;
@@ -37,6 +39,7 @@ const OPEN_BATCHES_RANGE = { min: 1, max: 1000 };
 /** Of the queue's event source, which is what bounds the workers. */
 const CONCURRENCY = { min: 2, max: 1000 };
 const DEFAULT_CONCURRENCY = 100;
+const DEFAULT_DEPLOYMENT = 'Downburst';
 
 /** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
 const OWN_MACHINE = parseNetworks([
@@ -66,6 +69,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
   }
 
   const config: { [name in keyof AwsConfig]: AwsConfig[name] | undefined } = {
+    deployment: read('DOWNBURST_DEPLOYMENT', parseDimension, DEFAULT_DEPLOYMENT),
     table: read('DOWNBURST_TABLE', String),
     stateBucket: read('DOWNBURST_STATE_BUCKET', String),
     filesBucket: read('DOWNBURST_FILES_BUCKET', String),
@@ -90,6 +94,12 @@ function parseFolder(text: string): string {
   if (problem !== undefined) throw new Error(problem);
   // A batch's own prefix and a key made of a URL must still fit behind it, for the most part.
   if (Buffer.byteLength(text) > MAX_PREFIX_BYTES) throw new Error(`has more than ${MAX_PREFIX_BYTES} bytes`);
+  return text;
+}
+
+/** CloudWatch takes ASCII only, and drops a metric with anything else. */
+function parseDimension(text: string): string {
+  if (!/^[!-~]{1,255}$/.test(text)) throw new Error(`needs 1 to 255 visible ASCII characters, not '${text}'`);
   return text;
 }
 

@@ -11,6 +11,7 @@ const ENV = {
 
 test('the four names are enough', () => {
   expect(readConfig(ENV)).toEqual({
+    deployment: 'Downburst',
     table: 'ledger',
     stateBucket: 'state',
     filesBucket: 'files',
@@ -27,11 +28,16 @@ test('the four names are enough', () => {
 test('everything can be set', () => {
   const config = readConfig({
     ...ENV,
+    DOWNBURST_DEPLOYMENT: 'Test/Downburst',
     DOWNBURST_FILES_PREFIX: 'teams/müller/',
     DOWNBURST_MAX_CONNECTIONS_PER_HOST: '32',
     DOWNBURST_ALLOWED_NETWORKS: '10.1.0.0/16, fd00:1::/32',
   });
-  expect(config).toMatchObject({ filesPrefix: 'teams/müller/', maxConnectionsPerHost: 32 });
+  expect(config).toMatchObject({
+    deployment: 'Test/Downburst',
+    filesPrefix: 'teams/müller/',
+    maxConnectionsPerHost: 32,
+  });
   expect(addressProblem('10.1.2.3', config.allowedNetworks)).toBeUndefined();
   expect(addressProblem('fd00:1::7', config.allowedNetworks)).toBeUndefined();
   expect(addressProblem('10.2.0.1', config.allowedNetworks)).toBeDefined();
@@ -39,6 +45,7 @@ test('everything can be set', () => {
 
 test('all that is missing or wrong is named at once', () => {
   const env = {
+    DOWNBURST_DEPLOYMENT: 'Prüfung',
     DOWNBURST_TABLE: '',
     DOWNBURST_FILES_BUCKET: 'files',
     DOWNBURST_QUEUE_URL: 'tickets',
@@ -50,7 +57,8 @@ test('all that is missing or wrong is named at once', () => {
     expect.objectContaining({
       name: 'ConfigError',
       message:
-        'Downburst cannot start: DOWNBURST_TABLE is missing; DOWNBURST_STATE_BUCKET is missing; ' +
+        "Downburst cannot start: DOWNBURST_DEPLOYMENT needs 1 to 255 visible ASCII characters, not 'Prüfung'; " +
+        'DOWNBURST_TABLE is missing; DOWNBURST_STATE_BUCKET is missing; ' +
         'DOWNBURST_FILES_PREFIX does not end with /; DOWNBURST_QUEUE_URL is no URL; ' +
         "DOWNBURST_MAX_CONNECTIONS_PER_HOST needs a whole number from 1 to 256, not '0'; " +
         "DOWNBURST_ALLOWED_NETWORKS needs networks like 10.1.0.0/16, not 'everything'.",
