@@ -16,7 +16,16 @@ const mayImport = {
 const folders = [...Object.keys(mayImport), 'test'];
 
 /** Modules of others that the core does without: it knows no cloud, no HTTP framework and no environment. */
-const FOREIGN_TO_CORE = ['@aws-sdk/*', 'hono', 'hono/*', 'zod', 'node:process', 'node:timers', 'node:timers/*'];
+const FOREIGN_TO_CORE = [
+  '@aws-sdk/*',
+  '@aws-lambda-powertools/*',
+  'hono',
+  'hono/*',
+  'zod',
+  'node:process',
+  'node:timers',
+  'node:timers/*',
+];
 
 /**
  * One folder's rule: an import that climbs into a folder of ours must be of what it may import.

@@ -4,6 +4,7 @@ import type { PublicOptions } from '../model/options.ts';
 import type { Counts } from '../model/records.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
+import type { Meter } from '../ports/meter.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Tickets } from '../ports/tickets.ts';
 
@@ -25,6 +26,8 @@ export interface Service {
   announce: (summary: Summary) => Promise<void>;
   /** Tells the operator of something that should not happen. Details hold no secrets. */
   warn: (message: string, details: Record<string, unknown>) => void;
+  /** Left out where nobody looks at metrics. */
+  meter?: Meter | undefined;
 }
 
 /** What those need besides who begin with uploaded lists, or bring them on. */

@@ -12,26 +12,44 @@ import { isStale, resumePlanning } from './planning.ts';
 import { rejectBatch } from './rejection.ts';
 import type { PlanningService, Service } from './service.ts';
 
+/** What a sweep has found that should not be. */
+export interface Findings {
+  /** Tickets that were sent in the place of lost ones. */
+  lostTickets: number;
+  /** Open batches without a checkpoint for 30 minutes. */
+  silentBatches: number;
+  /** Open batches that could not be looked after. */
+  failures: number;
+}
+
+const noFindings = (): Findings => ({ lostTickets: 0, silentBatches: 0, failures: 0 });
+
 /**
  * Looks after the open batches: brings stale planning on, sends the tickets of long waits and of shards whose ticket
  * was lost, ends the shards of cancelled batches, pauses those past their `maxTotalBytes`, repeats an unfinished closing
- * or deletion. One batch's trouble does not keep it from the others.
+ * or deletion. One batch's trouble does not keep it from the others: it is told as a warning, and counted.
  */
-export async function sweep(service: PlanningService): Promise<void> {
-  await eachOpen(service, 'sweep failed', (batchId) => sweepBatch(service, batchId));
+export async function sweep(service: PlanningService): Promise<Findings> {
+  const found = noFindings();
+  found.failures = await eachOpen(service, 'sweep failed', (batchId) => sweepBatch(service, batchId, found));
+  return found;
 }
 
-async function eachOpen(service: Service, failure: string, look: (batchId: string) => Promise<void>): Promise<void> {
+/** Answers of how many batches the look failed. */
+async function eachOpen(service: Service, failure: string, look: (batchId: string) => Promise<void>): Promise<number> {
+  let failures = 0;
   for (const batchId of await service.ledger.listOpen()) {
     try {
       await look(batchId);
     } catch (error) {
+      failures += 1;
       service.warn(failure, { batchId, error: error instanceof Error ? error.message : String(error) });
     }
   }
+  return failures;
 }
 
-async function sweepBatch(service: PlanningService, batchId: string): Promise<void> {
+async function sweepBatch(service: PlanningService, batchId: string, found: Findings): Promise<void> {
   const { ledger, clock } = service;
   const read = await ledger.readBatch(batchId);
   if (!read) {
@@ -44,7 +62,7 @@ async function sweepBatch(service: PlanningService, batchId: string): Promise<vo
   // A planner that came too late can have left a closed batch shards that nobody works.
   const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);
   if (batch.state === 'cancelling') for (const shard of shards) await endCancelled(service, batch, shard);
-  else if (!over) return sendDue(service, await keepByteLimit(ledger, { batch, shards }), shards);
+  else if (!over) return sendDue(service, await keepByteLimit(ledger, { batch, shards }), shards, found);
   await closeBatch(service, batchId);
 }
 
@@ -63,7 +81,12 @@ async function sweepPlanning(service: PlanningService, batch: BatchRecord): Prom
 }
 
 /** Sends tickets to the shards that should have one and have none. */
-async function sendDue(service: Service, batch: BatchRecord, shards: readonly ShardRecord[]): Promise<void> {
+async function sendDue(
+  service: Service,
+  batch: BatchRecord,
+  shards: readonly ShardRecord[],
+  found: Findings,
+): Promise<void> {
   const { ledger, tickets, clock, warn } = service;
   const now = clock.now();
   const late = now >= batch.deadline;
@@ -76,7 +99,10 @@ async function sendDue(service: Service, batch: BatchRecord, shards: readonly Sh
     ...open.map((shard) => shard.leaseUntil),
     ...open.map((shard) => shard.wakeAt),
   );
-  if (now - newest > STALLED_MS) warn('no checkpoint for 30 minutes', { batchId: batch.id, shards: open.length });
+  if (now - newest > STALLED_MS) {
+    found.silentBatches += 1;
+    warn('no checkpoint for 30 minutes', { batchId: batch.id, shards: open.length });
+  }
 
   let backlog: boolean | undefined;
   for (const shard of open) {
@@ -90,7 +116,9 @@ async function sendDue(service: Service, batch: BatchRecord, shards: readonly Sh
     // Another epoch, so that a worker that was frozen with a write on its way does not take this one for its own.
     const next: ShardRecord = { ...shard, rev: shard.rev + 1, epoch: shard.epoch + 1, ticketed: true };
     if (!waitsLong) next.sweptAt = now;
-    if (await ledger.replaceShard(next)) await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
+    if (!(await ledger.replaceShard(next))) continue;
+    await tickets.send([{ batchId: batch.id, shard: shard.shard }]);
+    if (!waitsLong) found.lostTickets += 1;
   }
 }
 
@@ -123,5 +151,5 @@ async function recoverBatch(service: PlanningService, batchId: string): Promise<
     await ledger.replaceShard({ ...shard, rev: rev + 1, epoch: epoch + 1, ...freed });
   }
   if (batch.state === 'running') await tickets.send(open.map(({ shard }) => ({ batchId, shard })));
-  if (open.length === 0 || batch.state === 'cancelling') await sweepBatch(service, batchId);
+  if (open.length === 0 || batch.state === 'cancelling') await sweepBatch(service, batchId, noFindings());
 }

@@ -1,6 +1,7 @@
 import { DownloadError } from '../model/failure.ts';
 import { bytesOf, type PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Meter } from '../ports/meter.ts';
 import { ObjectStoreError, type ObjectInfo, type ObjectStore } from '../ports/object-store.ts';
 import type { Network } from './address-guard.ts';
 import { beginAttempt, type Attempt } from './attempt.ts';
@@ -32,6 +33,8 @@ export interface DownloaderDeps {
   allowedNetworks: readonly Network[];
   /** Bytes of the smallest part, and of the largest file that is stored by one PUT: 8 MiB if left out. */
   leastPartBytes?: number;
+  /** Left out where nobody looks at metrics. */
+  meter?: Meter | undefined;
 }
 
 export interface Downloader {
@@ -42,7 +45,7 @@ export interface Downloader {
 
 /** Downloads entries, each call one attempt: nothing is tried again here, and calls do not limit each other but by memory. */
 export function createDownloader(deps: DownloaderDeps): Downloader {
-  const { files, clock, budget, resolve, allowedNetworks, leastPartBytes = SINGLE_PUT_BYTES } = deps;
+  const { files, clock, budget, resolve, allowedNetworks, meter, leastPartBytes = SINGLE_PUT_BYTES } = deps;
   if (budget.maxBytes < leastPartBytes) throw new RangeError(`the budget must hold ${leastPartBytes} bytes`);
   const connections = createConnections(allowedNetworks);
   const addressesOf = createHostAddresses({ resolve, clock, allowedNetworks });
@@ -84,7 +87,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     for (;;) {
       const headers = [job.headers, entry.headers ?? {}];
       const request = { url: entry.url, headers, options, enterHost, heldHost, partial, conditions };
-      const { answer, continues } = await openSource({ addressesOf, connections, clock }, request, attempt);
+      const { answer, continues } = await openSource({ addressesOf, connections, clock, meter }, request, attempt);
       attempt.unlimited();
       if (existing && answer.status === 304) {
         const { bytes, contentType } = existing;

@@ -3,6 +3,7 @@ import { DRAIN_BYTES, DRAIN_MS } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
 import type { PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Meter } from '../ports/meter.ts';
 import type { Attempt } from './attempt.ts';
 import { declaredLength } from './body.ts';
 import { hostnameOf, type Connections } from './connections.ts';
@@ -23,6 +24,7 @@ export interface SourceDeps {
   addressesOf: HostAddresses;
   connections: Connections;
   clock: Clock;
+  meter?: Meter | undefined;
 }
 
 export interface SourceRequest {
@@ -109,7 +111,10 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
       ...(partial && continuingHeaders(partial)),
       ...(isConditional(url) && request.conditions?.headers),
     };
-    return exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
+    const askedAt = deps.clock.now();
+    const answer = await exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
+    deps.meter?.('SourceLatency', deps.clock.now() - askedAt);
+    return answer;
   }
 }
 

@@ -33,6 +33,7 @@ export function createAttempts(deps: {
   isFenced: () => boolean;
   /** Called whenever an attempt has ended. */
   ended: () => void;
+  meter?: Service['meter'];
 }) {
   const { clock, random, hosts, backlog } = deps;
   const { options } = deps.batch;
@@ -113,7 +114,7 @@ export function createAttempts(deps: {
       if (slot) hosts.faulted(slot, error);
       const exhausted = waiting.hostFaults >= HOST_FAULTS_PER_ATTEMPT * options.maxAttempts;
       if (slot?.host.down || exhausted) await settle(waiting, failureOf(error), waiting.attempts);
-      else putBack(waiting, clock.now());
+      else tryAgain(waiting, clock.now());
       return;
     }
     // Else a large file over a line that breaks now and then would fail with its bytes all but there. It ends all the
@@ -126,8 +127,13 @@ export function createAttempts(deps: {
       await settle(waiting, failureOf(error), waiting.attempts);
     } else {
       const failures = advanced ? 1 : waiting.attempts;
-      putBack(waiting, Math.max(error.retryAt ?? 0, clock.now() + backoffMs(failures, random)));
+      tryAgain(waiting, Math.max(error.retryAt ?? 0, clock.now() + backoffMs(failures, random)));
     }
+  }
+
+  function tryAgain(waiting: WaitingEntry, dueAt: number): void {
+    deps.meter?.('Retries', 1);
+    putBack(waiting, dueAt);
   }
 
   function putBack(waiting: WaitingEntry, dueAt: number): void {

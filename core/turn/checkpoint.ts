@@ -1,4 +1,5 @@
 import type { Service } from '../batch/service.ts';
+import type { FailureCode } from '../model/failure.ts';
 import { CARE_AFTER_CRASHES, FENCE_MS, LEASE_MS } from '../model/limits.ts';
 import { resultsKey, waitingKey } from '../model/layout.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -39,8 +40,11 @@ export type Checkpointer = ReturnType<typeof createCheckpointer>;
  * object of one `seq` and `epoch` has one content for ever. The record is written last and on condition of `rev`, so
  * that a worker that lost its lease changes nothing.
  */
-export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clock'>, acquired: ShardRecord) {
-  const { ledger, state, clock } = deps;
+export function createCheckpointer(
+  deps: Pick<Service, 'ledger' | 'state' | 'clock' | 'warn' | 'meter'>,
+  acquired: ShardRecord,
+) {
+  const { ledger, state, clock, meter } = deps;
   const { batchId, shard, epoch } = acquired;
   const lost = new AbortController();
   let record = acquired;
@@ -56,6 +60,11 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
   }
 
   function lose(): void {
+    // A lease that was given back is not lost.
+    if (record.owner && !lost.signal.aborted) {
+      meter?.('LeasesLost', 1);
+      deps.warn('a turn lost its lease', { batchId, shard, epoch });
+    }
     lost.abort(new Error(`The lease of shard ${shard} is lost.`));
   }
 
@@ -85,7 +94,8 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
     const { outcomes, list } = snapshot;
     const seq = outcomes.length > 0 ? record.seq + 1 : record.seq;
     const failed = outcomes.filter((outcome) => outcome.state === 'failed').length;
-    const next = { ...record, ...sumCounts([record, countOutcomes(outcomes)]), seq, rev: record.rev + 1 };
+    const counts = countOutcomes(outcomes);
+    const next = { ...record, ...sumCounts([record, counts]), seq, rev: record.rev + 1 };
     next.cursor = snapshot.cursor;
     next.retrying = list.entries.length;
     next.waiting = isEmpty(list) ? undefined : waitingKey(batchId, shard, seq, epoch, ++waitingObjects);
@@ -106,7 +116,16 @@ export function createCheckpointer(deps: Pick<Service, 'ledger' | 'state' | 'clo
       const body = Buffer.from(JSON.stringify(list));
       if (!(await persist(() => state.put(key, body, { signal: lost.signal }).then(() => true)))) return false;
     }
-    return (await persist(() => commit(next))) === true;
+    if (!(await persist(() => commit(next)))) return false;
+    measure(counts);
+    return true;
+  }
+
+  function measure({ done, bytes, failures }: Counts): void {
+    meter?.('Checkpoints', 1);
+    if (done > 0) meter?.('FilesStored', done);
+    if (bytes > 0) meter?.('BytesStored', bytes);
+    for (const [code, n] of Object.entries(failures) as [FailureCode, number][]) meter?.('FilesFailed', n, code);
   }
 
   /** One try to land the record; finds out whether an unanswered or refused one did. */

@@ -74,7 +74,13 @@ export async function acquire(service: Service, { ticket, messageId }: Delivery,
       ticketed: true,
     };
     shard = await takeLease(service, next);
-    if (shard?.owner?.turn === turn) return { batch, shard, crashed, allowance };
+    if (shard?.owner?.turn !== turn) continue;
+    if (crashed) {
+      const { epoch, crashes } = shard;
+      service.meter?.('Crashes', 1);
+      service.warn('a shard was taken over from a worker that died', { batchId, shard: shard.shard, epoch, crashes });
+    }
+    return { batch, shard, crashed, allowance };
   }
   return { visibleIn: LOOK_AGAIN_MS };
 }

@@ -88,6 +88,7 @@ export async function work(
     redirectTarget: createRedirectTarget({ state: { get }, batch, shard, hosts, allowance }),
     isFenced: checkpoints.isFenced,
     ended: bell.ring,
+    meter: deps.meter,
   });
   const rounds = createRounds({
     ledger: deps.ledger,

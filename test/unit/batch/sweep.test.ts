@@ -251,6 +251,18 @@ describe('the sweeper', () => {
     expect(service.warned).toHaveLength(1);
   });
 
+  test('counts the tickets that were lost, and not those that end a long wait', async () => {
+    const service = await createService();
+    const id = await createRunning(service);
+    const wakeAt = service.clock.now() + 1;
+    await changeShard(service, id, 1, { wakeAt, ticketed: false });
+    await service.clock.advanceTo(wakeAt);
+    expect(await sweep(service)).toEqual({ lostTickets: 0, silentBatches: 0, failures: 0 });
+    await takeTickets(service);
+    await service.clock.advance(TICKET_OVERDUE_MS);
+    expect(await sweep(service)).toEqual({ lostTickets: 1, silentBatches: 0, failures: 0 });
+  });
+
   test('goes on with the other batches where one is in trouble', async () => {
     const service = await createService();
     await untilDead(submit(dyingAt(service, 5, 'after').service, URLS));
