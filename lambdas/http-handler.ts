@@ -14,11 +14,12 @@ export interface HttpAnswer {
 
 export type HttpHandler = (event: APIGatewayProxyEventV2) => Promise<HttpAnswer>;
 
-/** Answers API Gateway's events (format 2.0) by an app. */
+/** Answers API Gateway's events (format 2.0) by an app. What it logs bears the id that the client gets with the answer. */
 export function createHttpHandler(makeApp: (options: AppOptions) => Hono, log: Log): HttpHandler {
   const app = makeApp({ onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) });
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- in favour of a package that is not published yet
   const answer = handle(app);
   // Hono's type of the same event leaves no room for what it does not use.
-  return (event) => answer(event as unknown as Parameters<typeof answer>[0]);
+  const answerTo = (event: unknown) => answer(event as Parameters<typeof answer>[0]);
+  return (event) => log.within({ apiRequestId: event.requestContext.requestId }, () => answerTo(event));
 }

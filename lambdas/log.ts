@@ -1,20 +1,40 @@
-/** What the operator is told: one JSON line per event, with the fields of the lines that Lambda itself writes. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Logger } from '@aws-lambda-powertools/logger';
+import type { Context } from 'aws-lambda';
+
+/** What the operator is told: one JSON line per event, which Logs Insights takes apart by itself. */
 export interface Log {
-  info: (message: string, details: object) => void;
-  warn: (message: string, details: object) => void;
+  info: (message: string, details?: object) => void;
+  warn: (message: string, details?: object) => void;
   /** With the error's stack and its causes. */
   error: (message: string, error: unknown, details?: object) => void;
+  /** Does `work`; every line that comes of it bears these ids, whoever writes it and whatever else is under way. */
+  within: <T>(ids: object, work: () => T) => T;
 }
 
-/** Writes lines like `{"timestamp":"2030-01-01T00:00:00.000Z","level":"INFO","message":"batch closed",…}` to a stream. */
-export function createLog(stream: { write: (text: string) => unknown }, now: () => number): Log {
-  const line = (level: string, message: string, details: object) => {
-    stream.write(`${JSON.stringify({ timestamp: new Date(now()).toISOString(), level, message, ...details })}\n`);
-  };
+/** A function's log. `begin` tells it whose lines come next: an invocation's. */
+export interface FunctionLog extends Log {
+  begin: (context: Context) => void;
+}
+
+/**
+ * Writes to the standard output and error, by Powertools: with level, time, request id, function and cold start. The
+ * level is what `POWERTOOLS_LOG_LEVEL` says, `INFO` if it says nothing.
+ */
+export function createLog(deployment: string): FunctionLog {
+  const logger = new Logger({
+    serviceName: deployment,
+    // Powertools would write every field of an error, and those of clients hold requests.
+    jsonReplacerFn: (_key, value) => (value instanceof Error ? describe(value) : value),
+  });
+  const ids = new AsyncLocalStorage<object>();
   return {
-    info: (message, details) => line('INFO', message, details),
-    warn: (message, details) => line('WARN', message, details),
-    error: (message, error, details) => line('ERROR', message, { ...details, error: describe(error) }),
+    info: (message, details) => logger.info(message, { ...ids.getStore(), ...details }),
+    warn: (message, details) => logger.warn(message, { ...ids.getStore(), ...details }),
+    error: (message, error, details) =>
+      logger.error(message, { ...ids.getStore(), ...details, error: describe(error) }),
+    within: (more, work) => ids.run({ ...ids.getStore(), ...more }, work),
+    begin: (context) => logger.addContext(context),
   };
 }
 

@@ -3,15 +3,16 @@ import * as z from 'zod';
 import { planList } from '../core/batch/plan-list.ts';
 import type { Service } from '../core/batch/service.ts';
 import { entryPoint } from './environment.ts';
+import type { Log } from './log.ts';
 
 const eventSchema = z.object({ batchId: z.uuid() });
 
 /** Plans a batch's uploaded list, from where an earlier planner stopped. The event is `{ batchId }`. */
-export function createPlannerHandler(service: Service): (event: unknown) => Promise<void> {
+export function createPlannerHandler(service: Service, log: Log): (event: unknown) => Promise<void> {
   return async (event) => {
     const { batchId } = eventSchema.parse(event);
-    await planList(service, batchId);
+    await log.within({ batchId }, () => planList(service, batchId));
   };
 }
 
-export const handler = entryPoint(({ service }) => createPlannerHandler(service));
+export const handler = entryPoint(({ service, log }) => createPlannerHandler(service, log));

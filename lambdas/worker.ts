@@ -26,24 +26,35 @@ export function createWorkerHandler(deps: TurnDeps, log: Log) {
 
   /** Whether the ticket is to come again. */
   async function takeTurn(record: SQSRecord, deadline: number): Promise<boolean> {
-    const delivery = toDelivery(record);
-    if (!delivery) {
-      // Sent by somebody else; it would come back for ever.
-      log.warn('a message that is no ticket was dropped', { messageId: record.messageId });
-      return false;
-    }
+    let ticket: Ticket | undefined;
     try {
-      return (await runTurn(deps, delivery, { deadline, stop })) === 'keep';
+      const delivery = toDelivery(record);
+      if (!delivery) {
+        // Sent by somebody else; it would come back for ever.
+        log.warn('a message that is no ticket was dropped');
+        return false;
+      }
+      ticket = delivery.ticket;
+      const disposition = await log.within(ticket, () => {
+        // Tells which shard an invocation had that came to no end.
+        log.info('a turn begins', { receiveCount: delivery.receiveCount });
+        return runTurn(deps, delivery, { deadline, stop });
+      });
+      return disposition === 'keep';
     } catch (error) {
-      log.error('a turn failed', error, delivery.ticket);
+      log.error('a turn failed', error, ticket);
       return true;
     }
   }
 
   return async ({ Records }: SQSEvent, context: RemainingTime): Promise<SQSBatchResponse> => {
     const deadline = deps.clock.now() + context.getRemainingTimeInMillis();
-    const turns = Records.map(async (record) => ((await takeTurn(record, deadline)) ? [record.messageId] : []));
+    const turns = Records.map(async (record) => {
+      const { messageId } = record;
+      return (await log.within({ messageId }, () => takeTurn(record, deadline))) ? [messageId] : [];
+    });
     const kept = (await Promise.all(turns)).flat();
+    deps.meter?.('WorkerMemoryPeak', process.resourceUsage().maxRSS * 1024);
     return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
   };
 }
@@ -72,6 +83,7 @@ export const handler = entryPoint(({ config, service, files, log }) => {
     budget: createByteBudget(BUDGET_BYTES),
     resolve: (hostname) => lookup(hostname, { all: true }),
     allowedNetworks: config.allowedNetworks,
+    meter: service.meter,
   });
   return createWorkerHandler({ ...service, download }, log);
 });

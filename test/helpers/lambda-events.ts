@@ -132,7 +132,17 @@ export function scheduledEvent(): EventBridgeEvent<'Scheduled Event', object> {
   };
 }
 
-/** What a function may ask about its invocation; only what is asked. */
-export function invocation(remainingMs: number): Pick<Context, 'getRemainingTimeInMillis'> {
-  return { getRemainingTimeInMillis: () => remainingMs };
+/** What a function may ask about its invocation; not the callbacks, which Node 24 has no more. */
+export function invocation(remainingMs: number): Context {
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: 'downburst',
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:downburst`,
+    memoryLimitInMB: '512',
+    awsRequestId: randomUUID(),
+    logGroupName: '/aws/lambda/downburst',
+    logStreamName: '2030/01/01/[$LATEST]0123456789abcdef',
+    getRemainingTimeInMillis: () => remainingMs,
+  } as Context;
 }

@@ -9,6 +9,7 @@ import type { FileDocument, StatusDocument } from '../../http/documents.ts';
 import type { HttpAnswer } from '../../lambdas/http-handler.ts';
 import { startAws, type Aws } from '../helpers/aws.ts';
 import { httpEvent, scheduledEvent, sqsEvent, type HttpRequest } from '../helpers/lambda-events.ts';
+import { linesOf } from '../helpers/log.ts';
 import { LIMITS, submit } from '../unit/batch/service.ts';
 import { startFileOrigin } from '../integration/local/file-origin.ts';
 import { build, startInstance, type Built, type Bundle, type Instance } from './bundles.ts';
@@ -106,7 +107,12 @@ describe('the built functions', () => {
       expect(needs.length).toBeGreaterThan(0);
       expectGranted(built.template, name, needs, aws);
     }
-    expect(JSON.parse(await worker.end())).toMatchObject({ message: 'batch closed', batchId: begun.id, failed: 2 });
+    expect(linesOf(await worker.end())).toEqual([
+      expect.objectContaining({ message: 'a turn begins', batchId: begun.id, shard: 0 }),
+      expect.objectContaining({ message: 'batch closed', batchId: begun.id, failed: 2 }),
+      expect.objectContaining({ FilesFailed: 2, ClosedBatches: 1 }),
+      expect.objectContaining({ FilesFailed: 2, code: 'BLOCKED_ADDRESS' }),
+    ]);
     expect(await api.end()).toBe('');
     expect(await status.end()).toBe('');
   });
@@ -135,7 +141,8 @@ describe('the built functions', () => {
       expect(needs.length).toBeGreaterThan(0);
       expectGranted(built.template, name, needs, aws);
     }
-    expect(await sweeper.end()).toBe('');
+    const nothingFound = expect.objectContaining({ SweeperTickets: 0, SilentBatches: 0 }) as object;
+    expect(linesOf(await sweeper.end())).toEqual([nothingFound, nothingFound]);
   });
 });
 

@@ -6,12 +6,12 @@ import { createDownloader } from '../../core/download/create-downloader.ts';
 import type { TurnDeps } from '../../core/turn/turn.ts';
 import type { PlanningService } from '../../core/batch/service.ts';
 import { createApiHandler } from '../../lambdas/api.ts';
-import { createLog } from '../../lambdas/log.ts';
 import { createPlannerHandler } from '../../lambdas/planner.ts';
 import { createWorkerHandler } from '../../lambdas/worker.ts';
 import { startAws } from '../helpers/aws.ts';
 import { everyNameIsLocal } from '../helpers/download.ts';
 import { httpEvent, invocation, sqsEvent } from '../helpers/lambda-events.ts';
+import { createTestLog } from '../helpers/log.ts';
 import { createManualClock } from '../helpers/manual-clock.ts';
 import { startOrigin } from '../helpers/origin.ts';
 import { cutOff, file } from '../helpers/origin-answers.ts';
@@ -71,10 +71,7 @@ it('a worker may do all that storing takes: small files, large ones, uploads giv
   const messages = await receive(aws);
   expect(messages).toHaveLength(1);
 
-  const work = createWorkerHandler(
-    deps,
-    createLog(process.stdout, () => clock.now()),
-  );
+  const work = createWorkerHandler(deps, createTestLog().log);
   const first = await work(sqsEvent(...messages), invocation(15 * MINUTE));
   expect(first.batchItemFailures).toHaveLength(1);
   await clock.advance(MINUTE);
@@ -113,10 +110,7 @@ it('the API may do all that control takes: keys, retries, and deleting what is l
     announce: () => Promise.resolve(),
     warn: () => undefined,
   };
-  const ask = createApiHandler(
-    service,
-    createLog(process.stdout, () => clock.now()),
-  );
+  const ask = createApiHandler(service, createTestLog().log);
   const act = async (method: string, path: string) => {
     const { statusCode, body } = await ask(httpEvent({ method, path, headers: { 'idempotency-key': path } }));
     expect(statusCode, body).toBeLessThan(300);
@@ -131,7 +125,7 @@ it('the API may do all that control takes: keys, retries, and deleting what is l
   await act('POST', `/batches/${id}/cancel`);
   const again = (await act('POST', `/batches/${id}/retry`)) as { id: string };
   const asked = needs.length;
-  await createPlannerHandler(service)(aws.invocations.shift()?.event);
+  await createPlannerHandler(service, createTestLog().log)(aws.invocations.shift()?.event);
   const planned = needs.splice(asked);
   expect(await stores.ledger.getBatch(again.id)).toMatchObject({ state: 'running', total: 3 });
   await act('DELETE', `/batches/${id}`);

@@ -14,11 +14,11 @@ import { createPlannerHandler } from '../../../lambdas/planner.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createSweeperHandler } from '../../../lambdas/sweeper.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
-import { createLog } from '../../../lambdas/log.ts';
 import { createWire, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
 import { QUEUE_VISIBILITY_MS, startAws } from '../../helpers/aws.ts';
 import { createEventSource, type EventSourceOptions } from '../../helpers/event-source.ts';
 import { httpEvent, type HttpRequest } from '../../helpers/lambda-events.ts';
+import { createTestLog } from '../../helpers/log.ts';
 import { createManualClock } from '../../helpers/manual-clock.ts';
 import { countRequests, countUploads, createNames, type Requests, type Uploads } from './calls.ts';
 import { createChance } from './chance.ts';
@@ -93,8 +93,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const aws = await startAws();
   const wire = createWire();
   const announced: Summary[] = [];
-  const logged: string[] = [];
-  const log = createLog({ write: (line) => logged.push(line) }, () => clock.now());
+  const { log, told: logged } = createTestLog();
   const workers = new Set<Worker>();
   let asked = 0;
   let draws = 0;
@@ -137,7 +136,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     post: createApiHandler(api.service, log),
     get: createStatusHandler({ ...status.service, files: status.files }, log),
   };
-  const planner = createPlannerHandler(createInstance('planner', createLife()).service);
+  const planner = createPlannerHandler(createInstance('planner', createLife()).service, log);
   const sweep = createSweeperHandler(createInstance('sweeper', createLife()).service);
 
   function createWorker(): Worker {

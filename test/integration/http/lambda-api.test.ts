@@ -5,13 +5,13 @@ import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createByteBudget } from '../../../core/download/byte-budget.ts';
 import { createDownloader } from '../../../core/download/create-downloader.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
-import { createLog } from '../../../lambdas/log.ts';
 import { createPlannerHandler } from '../../../lambdas/planner.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
 import { QUEUE_VISIBILITY_MS, startAws } from '../../helpers/aws.ts';
 import { createEventSource } from '../../helpers/event-source.ts';
 import { startGateway } from '../../helpers/gateway.ts';
+import { createTestLog } from '../../helpers/log.ts';
 import { describeApi, type ApiHost } from './api-suite.ts';
 
 const MIB = 1024 ** 2;
@@ -42,7 +42,7 @@ async function startFunctions(): Promise<ApiHost> {
     announce: () => Promise.resolve(),
     warn: () => undefined,
   };
-  const log = createLog({ write: () => undefined }, () => systemClock.now());
+  const { log } = createTestLog();
 
   const downloader = createDownloader({
     files,
@@ -60,7 +60,7 @@ async function startFunctions(): Promise<ApiHost> {
     timeoutMs: QUEUE_VISIBILITY_MS,
     onError: (error) => log.error('an invocation failed', error),
   });
-  const plan = createPlannerHandler(service);
+  const plan = createPlannerHandler(service, log);
   const stop = new AbortController();
   const polling = (async () => {
     while (!stop.signal.aborted || source.invocations > 0) {

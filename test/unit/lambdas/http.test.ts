@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
 import type { HttpAnswer } from '../../../lambdas/http-handler.ts';
-import { createLog } from '../../../lambdas/log.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { httpEvent, type HttpRequest } from '../../helpers/lambda-events.ts';
+import { createTestLog } from '../../helpers/log.ts';
 import { createService, Death, dyingAt, takeTickets } from '../batch/service.ts';
 
 const JSON_BODY = { 'content-type': 'application/json' };
@@ -12,8 +12,7 @@ const NO_BATCH = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 async function createFunctions() {
   const service = await createService();
-  let logged = '';
-  const log = createLog({ write: (text) => (logged += text) }, () => service.clock.now());
+  const { log, told } = createTestLog();
   const api = createApiHandler(service, log);
   const status = createStatusHandler(service, log);
   return {
@@ -22,7 +21,7 @@ async function createFunctions() {
     get: (path: string) => status(httpEvent({ path })),
     ask: (request: HttpRequest) => status(httpEvent(request)),
     log,
-    logged: () => logged,
+    logged: () => told.join(''),
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PLANNING_STALE_MS } from '../../../core/model/limits.ts';
 import { createPlannerHandler } from '../../../lambdas/planner.ts';
 import { createSweeperHandler } from '../../../lambdas/sweeper.ts';
+import { createTestLog } from '../../helpers/log.ts';
 import { createService, dyingAt, submit, takeTickets, untilDead, urlsOf, type TestService } from '../batch/service.ts';
 
 /** A batch whose planner died after it had written the batch's record. */
@@ -26,14 +27,14 @@ describe('the planner', () => {
     const batchId = await createHalfPlanned(service);
     expect(await service.ledger.getBatch(batchId)).toMatchObject({ state: 'planning' });
 
-    await createPlannerHandler(service)({ batchId });
+    await createPlannerHandler(service, createTestLog().log)({ batchId });
     expect(await service.ledger.getBatch(batchId)).toMatchObject({ state: 'running' });
     expect(await takeTickets(service)).toEqual([{ batchId, shard: 0 }]);
   });
 
   it('leaves a batch alone that is not planned, and fails for an event that names none', async () => {
     const service = await createService();
-    const plan = createPlannerHandler(service);
+    const plan = createPlannerHandler(service, createTestLog().log);
     await plan({ batchId: '01890a5d-ac96-774b-bcce-b302099a8057' });
     const running = await submit(service, urlsOf(3));
     const before = await service.ledger.readBatch(running);

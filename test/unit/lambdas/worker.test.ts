@@ -1,27 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { TURN_END_MS } from '../../../core/model/limits.ts';
 import type { Ticket } from '../../../core/ports/tickets.ts';
-import { createLog } from '../../../lambdas/log.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
 import { createDownloadRig } from '../../helpers/download.ts';
 import { invocation, sqsEvent, type QueueMessage } from '../../helpers/lambda-events.ts';
+import { createTestLog } from '../../helpers/log.ts';
 import { fileBody, startFileOrigin } from '../../integration/local/file-origin.ts';
 import { createService, dyingAt, submit } from '../batch/service.ts';
 
 const MINUTE = 60_000;
+const NO_BATCH = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 async function createWorker() {
   const service = await createService();
   const { download, store } = createDownloadRig();
-  let logged = '';
-  const log = createLog({ write: (text) => (logged += text) }, () => service.clock.now());
+  const { log, told } = createTestLog();
   return {
     service,
     store,
     log,
     download,
     work: createWorkerHandler({ ...service, download }, log),
-    logged: () => logged,
+    logged: () => told.join(''),
     /** The next ticket of the queue as a worker's event source receives it. */
     receive: async (): Promise<QueueMessage> => {
       const [delivery] = await service.tickets.receive(1, 15 * MINUTE);
@@ -73,6 +73,14 @@ describe('a worker', () => {
     expect(JSON.parse(logged())).toMatchObject({ level: 'ERROR', message: 'a turn failed', batchId: id, shard: 0 });
   });
 
+  it('has a message come again that it cannot read, and says so', async () => {
+    const { work, logged } = await createWorker();
+    const event = sqsEvent({ body: JSON.stringify({ batchId: NO_BATCH, shard: 0 }), messageId: 'm-1' });
+    Object.assign(event.Records[0] ?? {}, { attributes: undefined });
+    expect(await work(event, invocation(15 * MINUTE))).toEqual({ batchItemFailures: [{ itemIdentifier: 'm-1' }] });
+    expect(JSON.parse(logged())).toMatchObject({ level: 'ERROR', message: 'a turn failed', messageId: 'm-1' });
+  });
+
   it('settles each ticket of an event by itself', async () => {
     const { service, log, download, receive } = await createWorker();
     const origin = await startFileOrigin();
@@ -80,7 +88,7 @@ describe('a worker', () => {
     const message = await receive();
     // Each turn hides its ticket and then reads the batch: the second of these reads is the fourth call.
     const work = createWorkerHandler({ ...dyingAt(service, 4, 'before').service, download }, log);
-    const unknown: Ticket = { batchId: '01890a5d-ac96-774b-bcce-b302099a8057', shard: 0 };
+    const unknown: Ticket = { batchId: NO_BATCH, shard: 0 };
 
     const answer = await work(sqsEvent({ body: JSON.stringify(unknown) }, message), invocation(15 * MINUTE));
     expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: message.messageId }] });
@@ -88,7 +96,7 @@ describe('a worker', () => {
 
   it('is done with the ticket of a batch that is not there', async () => {
     const { work, logged } = await createWorker();
-    const body = JSON.stringify({ batchId: '01890a5d-ac96-774b-bcce-b302099a8057', shard: 0 });
+    const body = JSON.stringify({ batchId: NO_BATCH, shard: 0 });
     expect(await work(sqsEvent({ body }), invocation(15 * MINUTE))).toEqual({ batchItemFailures: [] });
     expect(logged()).toBe('');
   });
