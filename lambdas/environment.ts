@@ -10,7 +10,7 @@ import { createLog, type FunctionLog } from './log.ts';
 import { createMeter, type FunctionMeter } from './meter.ts';
 
 /** How work is dealt out among Lambdas. */
-const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpenBatches' | 'maxTurns'> = {
+export const DEPLOYED_LIMITS: Omit<DeploymentLimits, 'maxConnectionsPerHost' | 'maxOpenBatches' | 'maxTurns'> = {
   /** A status is one query over so many records. */
   maxShards: 1000,
   /** Less work than this is over before another Lambda has started. */
