@@ -1,8 +1,13 @@
-import ipaddr from 'ipaddr.js';
 import { parseNetworks, type Network } from '../../core/download/address-guard.ts';
-import { DEFAULT_MAX_OPEN_BATCHES, MAX_PREFIX_BYTES } from '../../core/model/limits.ts';
+import { DEFAULT_MAX_OPEN_BATCHES } from '../../core/model/limits.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
-import { keyProblem } from '../../core/plan/keys.ts';
+import {
+  CONCURRENCY_RANGE,
+  DEFAULT_CONCURRENCY,
+  networkProblem,
+  OPEN_BATCHES_RANGE,
+  prefixProblem,
+} from './settings.ts';
 
 /** What a deployment says of itself. Region, credentials and endpoints are the SDK's own variables. */
 export interface AwsConfig {
@@ -34,22 +39,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** The sweeper looks at all of them, each minute, one after the other. */
-const OPEN_BATCHES_RANGE = { min: 1, max: 1000 };
-/** Of the queue's event source, which is what bounds the workers. */
-const CONCURRENCY = { min: 2, max: 1000 };
-const DEFAULT_CONCURRENCY = 100;
 const DEFAULT_DEPLOYMENT = 'Downburst';
-
-/** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
-const OWN_MACHINE = parseNetworks([
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '::/127',
-  'fe80::/10',
-  'fd00:ec2::/32',
-]);
 
 /** Reads the environment, whole, so that everything that is wrong with it is told at once. Errors: `ConfigError`. */
 export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
@@ -73,7 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
     table: read('DOWNBURST_TABLE', String),
     stateBucket: read('DOWNBURST_STATE_BUCKET', String),
     filesBucket: read('DOWNBURST_FILES_BUCKET', String),
-    filesPrefix: read('DOWNBURST_FILES_PREFIX', parseFolder, ''),
+    filesPrefix: read('DOWNBURST_FILES_PREFIX', parsePrefix, ''),
     queueUrl: read('DOWNBURST_QUEUE_URL', parseUrl),
     plannerFunction: read('DOWNBURST_PLANNER_FUNCTION', String, ''),
     maxConnectionsPerHost: read(
@@ -82,18 +72,16 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
       OPTION_RANGES.connectionsPerHost.max,
     ),
     maxOpenBatches: read('DOWNBURST_MAX_OPEN_BATCHES', wholeNumber(OPEN_BATCHES_RANGE), DEFAULT_MAX_OPEN_BATCHES),
-    maxConcurrency: read('DOWNBURST_MAX_CONCURRENCY', wholeNumber(CONCURRENCY), DEFAULT_CONCURRENCY),
+    maxConcurrency: read('DOWNBURST_MAX_CONCURRENCY', wholeNumber(CONCURRENCY_RANGE), DEFAULT_CONCURRENCY),
     allowedNetworks: read('DOWNBURST_ALLOWED_NETWORKS', parseAllowedNetworks, []),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config as AwsConfig;
 }
 
-function parseFolder(text: string): string {
-  const problem = text.endsWith('/') ? keyProblem(text.slice(0, -1)) : 'does not end with /';
+function parsePrefix(text: string): string {
+  const problem = prefixProblem(text);
   if (problem !== undefined) throw new Error(problem);
-  // A batch's own prefix and a key made of a URL must still fit behind it, for the most part.
-  if (Buffer.byteLength(text) > MAX_PREFIX_BYTES) throw new Error(`has more than ${MAX_PREFIX_BYTES} bytes`);
   return text;
 }
 
@@ -117,17 +105,8 @@ function wholeNumber({ min, max }: { min: number; max: number }): (text: string)
 }
 
 function parseAllowedNetworks(text: string): Network[] {
-  return text.split(',').map((item) => {
-    const cidr = item.trim();
-    if (!ipaddr.isValidCIDR(cidr)) throw new Error(`needs networks like 10.1.0.0/16, not '${cidr}'`);
-    const [network] = parseNetworks([cidr]);
-    if (!network || OWN_MACHINE.some((own) => overlap(own, network))) {
-      throw new Error(`must leave loopback, link-local and metadata addresses out, which '${cidr}' does not`);
-    }
-    return network;
-  });
-}
-
-function overlap([a, aBits]: Network, [b, bBits]: Network): boolean {
-  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits));
+  const cidrs = text.split(',').map((item) => item.trim());
+  const [problem] = cidrs.flatMap((cidr) => networkProblem(cidr) ?? []);
+  if (problem !== undefined) throw new Error(problem);
+  return parseNetworks(cidrs);
 }
