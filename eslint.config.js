@@ -8,7 +8,7 @@ const mayImport = {
   http: ['core/'],
   adapters: ['core/'],
   lambdas: ['core/', 'http/', 'adapters/aws/', 'adapters/system-clock.ts'],
-  infra: ['core/model/limits.ts', 'core/model/metrics.ts'],
+  infra: ['core/model/', 'adapters/aws/settings.ts'],
   local: ['core/', 'http/', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
   examples: ['http/'],
   bench: ['core/', 'http/', 'adapters/', 'local/'],
