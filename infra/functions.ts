@@ -1,11 +1,16 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, LoggingFormat, RecursiveLoop, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, LoggingFormat, RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat, type NodejsFunctionProps } from 'aws-cdk-lib/aws-lambda-nodejs';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { WORKER_MB } from '../core/model/limits.ts';
+import { acceptWildcards } from './findings.ts';
+import type { Settings } from './settings.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Memory for what mostly waits, in MB: a thousand records of 1 KB, and a third of a vCPU. */
 const LIGHT_MB = 512;
@@ -39,7 +44,6 @@ const FUNCTIONS = {
   },
   worker: {
     description: 'Takes turns at shards',
-    memorySize: WORKER_MB,
     timeout: WORKER_TIME_LIMIT,
     // Shards that waited for the others wake each other one after the other, each by a ticket: a chain of as many
     // hops as a batch has shards, and no longer. Lambda would take it for a loop after 16.
@@ -59,26 +63,41 @@ const FUNCTIONS = {
 
 export type FunctionName = keyof typeof FUNCTIONS;
 
-/** A function with a role and a log of its own. It may write its log and nothing else. */
-export function createFunction(scope: Construct, name: FunctionName, config: Record<string, string>): NodejsFunction {
+export interface FunctionOptions {
+  environment: Record<string, string>;
+  settings: Pick<Settings, 'logRetentionDays' | 'tracing'>;
+  /** What one function has that the others have not. */
+  own?: Pick<NodejsFunctionProps, 'memorySize' | 'vpc' | 'vpcSubnets' | 'securityGroups'>;
+}
+
+/** A function with a role and a log of its own. It may write its log, and traces if it has any, and nothing else. */
+export function createFunction(scope: Construct, name: FunctionName, options: FunctionOptions): NodejsFunction {
+  const { environment, settings, own } = options;
   const props: NodejsFunctionProps = FUNCTIONS[name];
   const id = name.charAt(0).toUpperCase() + name.slice(1);
   const logGroup = new LogGroup(scope, `${id}Log`, {
-    retention: RetentionDays.ONE_MONTH,
+    retention: settings.logRetentionDays,
     removalPolicy: RemovalPolicy.DESTROY,
   });
   const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
   logGroup.grantWrite(role);
 
+  if (settings.tracing) acceptWildcards(role, ['*'], 'X-Ray knows no resources of its own.');
+
   return new NodejsFunction(scope, id, {
     ...props,
-    entry: fileURLToPath(new URL(`../lambdas/${name}.ts`, import.meta.url)),
+    ...own,
+    entry: join(ROOT, 'lambdas', `${name}.ts`),
+    // Wherever the CDK app is that this is a part of.
+    projectRoot: ROOT,
+    depsLockFilePath: join(ROOT, 'package-lock.json'),
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
-    environment: { ...config, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+    environment: { ...environment, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
     role,
     logGroup,
     loggingFormat: LoggingFormat.JSON,
+    tracing: settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     bundling: {
       format: OutputFormat.ESM,
       mainFields: ['module', 'main'],

@@ -2,12 +2,13 @@ import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import type { Bucket, IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { acceptWildcards } from './findings.ts';
 import type { FunctionName } from './functions.ts';
+import type { FilesBucket } from './settings.ts';
 
-/** A bucket that may be the user's own. */
-export type FilesBucket = Pick<IBucket, 'bucketName' | 'bucketArn' | 'arnForObjects'>;
+const WHY_WILDCARDS = 'Keys are made of ids and URLs, which nobody knows before; the grant ends at the prefix.';
 
 export interface Stores {
   ledger: Table;
@@ -24,7 +25,10 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   const { api, status, planner, worker, sweeper } = functions;
 
   const allow = (grantees: IFunction[], actions: string[], resources: string[], conditions = {}) => {
-    for (const grantee of grantees) grantee.addToRolePolicy(new PolicyStatement({ actions, resources, conditions }));
+    for (const grantee of grantees) {
+      grantee.addToRolePolicy(new PolicyStatement({ actions, resources, conditions }));
+      if (grantee.role) acceptWildcards(grantee.role, resources, WHY_WILDCARDS);
+    }
   };
   /**
    * Without it S3 answers 403 for what is not there. `IfExists`, since only a listing names a prefix: a condition that
@@ -76,4 +80,10 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   // What links to files allow is what their maker may do.
   allow([status], ['s3:GetObject'], [stored]);
   list([worker, status], files, filesPrefix);
+
+  // Of a bucket that KMS encrypts; parts of an upload are read again when it is completed.
+  const key = files.encryptionKey?.keyArn;
+  if (key === undefined) return;
+  allow([worker], ['kms:GenerateDataKey'], [key]);
+  allow([worker, status], ['kms:Decrypt'], [key]);
 }

@@ -1,5 +1,9 @@
-import { App } from 'aws-cdk-lib';
-import type { DownburstProps } from '../../infra/downburst.ts';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Validations, type Stack } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import type { DownburstStackProps } from '../../infra/settings.ts';
 import { DownburstStack } from '../../infra/stack.ts';
 
 /** A value of a template that is known only when it is deployed. */
@@ -10,19 +14,49 @@ export interface Resource<Properties = object> {
   Type: string;
   Properties: Properties;
   DeletionPolicy?: string;
+  DependsOn?: string[];
   Metadata?: Record<string, string>;
 }
 
 export interface Template {
   Resources: Record<string, Resource>;
-  Outputs: Record<string, { Value: Value }>;
+  Outputs: Record<string, { Value: Value } | undefined>;
 }
 
-/** The stack's template. The functions' code is not built. */
-export function synthesise(props: DownburstProps = {}): Template {
-  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
-  const stack = new DownburstStack(app, 'Downburst', props);
-  return app.synth().getStackArtifact(stack.artifactId).template as Template;
+const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8')) as {
+  context: Record<string, unknown>;
+};
+
+export interface Synthesised {
+  template: Template;
+  /** What is said at synth. */
+  warnings: string[];
+}
+
+/** Makes stacks as `npm run synth` does, with all of its checks, but does not build the functions' code. */
+export function synthesiseAll<Name extends string>(make: (app: App) => Record<Name, Stack>): Record<Name, Synthesised> {
+  const outdir = mkdtempSync(join(tmpdir(), 'downburst-synth-'));
+  try {
+    const app = new App({ outdir, context: { ...context, 'aws:cdk:bundling-stacks': [] } });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    const stacks = Object.entries<Stack>(make(app));
+    const assembly = app.synth();
+    const made = stacks.map(([name, stack]): [string, Synthesised] => {
+      const artifact = assembly.getStackArtifact(stack.artifactId);
+      const warnings = artifact.messages.flatMap(({ entry }) =>
+        entry.type === 'aws:cdk:warning' && typeof entry.data === 'string' ? entry.data : [],
+      );
+      return [name, { template: artifact.template as Template, warnings }];
+    });
+    return Object.fromEntries(made) as Record<Name, Synthesised>;
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
+}
+
+/** A stack's template. */
+export function synthesise(props: DownburstStackProps = {}): Template {
+  return synthesiseAll((app) => ({ only: new DownburstStack(app, 'Downburst', props) })).only.template;
 }
 
 /** All resources of a type, by their logical ids. */
@@ -50,6 +84,8 @@ export interface FunctionProperties {
   Timeout: number;
   MemorySize: number;
   RecursiveLoop?: string;
+  TracingConfig?: { Mode: string };
+  VpcConfig?: { SubnetIds: Value[]; SecurityGroupIds: Value[] };
 }
 
 /** The functions by the names of their files in lambdas/. */
@@ -67,7 +103,7 @@ export interface Statement {
   Effect: 'Allow' | 'Deny';
   Action: string | string[];
   Resource: Value | Value[];
-  Condition?: { StringLikeIfExists?: Record<string, string> };
+  Condition?: { StringLikeIfExists?: Record<string, string>; ArnLike?: Record<string, Value> };
 }
 
 /** Something that a function may do: an action, and on what, with `*` for anything. */
@@ -77,8 +113,8 @@ export interface Permission {
   condition?: Statement['Condition'];
 }
 
-/** What a function's role allows, in all the ways in which a role can be given something. */
-export function permissionsOf(template: Template, name: string): Permission[] {
+/** What a function's role says, in all the ways in which a role can be given something. */
+export function statementsOf(template: Template, name: string): Statement[] {
   const role = functionsOf(template).get(name)?.Properties.Role;
   const roleId = role === undefined ? '' : textOf(role).replace(/\.Arn$/, '');
   const { Policies = [], ManagedPolicyArns = [] } = (template.Resources[roleId] as Resource<RoleProperties>).Properties;
@@ -86,7 +122,21 @@ export function permissionsOf(template: Template, name: string): Permission[] {
   const attached = [...resourcesOf<PolicyProperties>(template, 'AWS::IAM::Policy').values()].filter(({ Properties }) =>
     Properties.Roles.some((value) => textOf(value) === roleId),
   );
-  return [...Policies, ...attached.map(({ Properties }) => Properties)].flatMap(permissions);
+  const policies = [...Policies, ...attached.map(({ Properties }) => Properties)];
+  return policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
+}
+
+/** What a function's role allows. */
+export function permissionsOf(template: Template, name: string): Permission[] {
+  return statementsOf(template, name).flatMap((statement) => {
+    if (statement.Effect !== 'Allow') throw new Error('A denial is not expected here.');
+    const condition = statement.Condition && { condition: statement.Condition };
+    return [statement.Action]
+      .flat()
+      .flatMap((action) =>
+        [statement.Resource].flat().map((value) => ({ action, resource: textOf(value), ...condition })),
+      );
+  });
 }
 
 interface PolicyProperties {
@@ -97,16 +147,4 @@ interface PolicyProperties {
 interface RoleProperties {
   Policies?: Pick<PolicyProperties, 'PolicyDocument'>[];
   ManagedPolicyArns?: Value[];
-}
-
-function permissions({ PolicyDocument }: Pick<PolicyProperties, 'PolicyDocument'>): Permission[] {
-  return PolicyDocument.Statement.flatMap((statement) => {
-    if (statement.Effect !== 'Allow') throw new Error('A denial is not expected here.');
-    const condition = statement.Condition && { condition: statement.Condition };
-    return [statement.Action]
-      .flat()
-      .flatMap((action) =>
-        [statement.Resource].flat().map((value) => ({ action, resource: textOf(value), ...condition })),
-      );
-  });
 }

@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { App, Stack } from 'aws-cdk-lib';
-import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../adapters/aws/config.ts';
 import { LISTS_PREFIX } from '../../core/model/layout.ts';
@@ -14,8 +12,18 @@ import {
   SWEEP_INTERVAL_MS,
   TURN_TAIL_MS,
 } from '../../core/model/limits.ts';
-import { DEFAULT_OPTIONS, OPTION_RANGES } from '../../core/model/options.ts';
-import { functionsOf, permissionsOf, resourcesOf, synthesise, textOf, type Resource, type Value } from './synth.ts';
+import { DEPLOYMENT_DIMENSION, METRICS, METRICS_NAMESPACE } from '../../core/model/metrics.ts';
+import { OPTION_RANGES } from '../../core/model/options.ts';
+import {
+  functionsOf,
+  permissionsOf,
+  resourcesOf,
+  synthesise,
+  textOf,
+  type Resource,
+  type Statement,
+  type Value,
+} from './synth.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
 const NAMES = ['api', 'planner', 'status', 'sweeper', 'worker'];
@@ -63,19 +71,16 @@ describe('the ticket queue', () => {
     FunctionResponseTypes: string[];
     ScalingConfig: { MaximumConcurrency: number };
   }
-  const mappingOf = (of: typeof template) =>
-    only(resourcesOf<MappingProperties>(of, 'AWS::Lambda::EventSourceMapping').values()).Properties;
+  const mapping = only(resourcesOf<MappingProperties>(template, 'AWS::Lambda::EventSourceMapping').values()).Properties;
 
   it('gives a worker one ticket, and takes its word on whether the ticket comes again', () => {
-    const mapping = mappingOf(template);
     expect(textOf(mapping.EventSourceArn)).toBe(`${tickets[0]}.Arn`);
     expect(mapping.BatchSize).toBe(1);
     expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
   });
 
-  it('has 100 workers at once, or as many as the deployment says', () => {
-    expect(mappingOf(template).ScalingConfig.MaximumConcurrency).toBe(100);
-    expect(mappingOf(synthesise({ maxConcurrency: 7 })).ScalingConfig.MaximumConcurrency).toBe(7);
+  it('has 100 workers at once', () => {
+    expect(mapping.ScalingConfig.MaximumConcurrency).toBe(100);
   });
 });
 
@@ -102,6 +107,7 @@ describe('the functions', () => {
       });
       const config = readConfig(Object.fromEntries(env) as NodeJS.ProcessEnv);
       expect(config).toMatchObject({
+        deployment: 'Downburst/Downburst',
         filesPrefix: '',
         maxConnectionsPerHost: 256,
         maxOpenBatches: 20,
@@ -113,8 +119,8 @@ describe('the functions', () => {
   it('write each a log of its own, which is not kept for ever', () => {
     const logs = resourcesOf<{ RetentionInDays: number }>(template, 'AWS::Logs::LogGroup');
     const used = [...functions.values()].map(({ Properties }) => textOf(Properties.LoggingConfig.LogGroup));
-    expect(new Set(used)).toEqual(new Set(logs.keys()));
     expect(new Set(used).size).toBe(functions.size);
+    expect([...logs.keys()]).toEqual(expect.arrayContaining(used));
     for (const { Properties } of logs.values()) expect(Properties.RetentionInDays).toBeGreaterThan(0);
   });
 
@@ -149,8 +155,8 @@ describe('the functions', () => {
 describe('what the functions may do', () => {
   /** Logical ids without their hashes. */
   const readable = (resource: string) => resource.replaceAll(/Downburst([A-Z][A-Za-z]*?)[0-9A-F]{8}(\.Arn)?/g, '$1');
-  const granted = (name: string, of = template) =>
-    permissionsOf(of, name)
+  const granted = (name: string) =>
+    permissionsOf(template, name)
       .map(({ action, resource, condition }) => {
         const when = Object.entries(condition?.StringLikeIfExists ?? {}).map(([key, value]) => ` if ${key} ${value}`);
         return `${action} ${readable(resource)}${when.join('')}`;
@@ -230,23 +236,6 @@ describe('what the functions may do', () => {
       }
     }
   });
-
-  it("ends at the deployment's prefix in a bucket of the user's own", () => {
-    const own = Bucket.fromBucketName(new Stack(new App(), 'Other'), 'Own', 'my-bucket');
-    const mine = synthesise({ filesBucket: own, filesPrefix: 'downloads/' });
-    const onMine = granted('worker', mine).filter((grant) => grant.includes('my-bucket'));
-    expect(onMine.map((grant) => grant.replace(/ arn:\S*:s3:::/, ' '))).toEqual([
-      's3:AbortMultipartUpload my-bucket/downloads/*',
-      's3:GetObject my-bucket/downloads/*',
-      's3:ListBucket my-bucket if s3:prefix downloads/*',
-      's3:PutObject my-bucket/downloads/*',
-    ]);
-    const buckets = resourcesOf(mine, 'AWS::S3::Bucket');
-    expect(buckets.size).toBe(1);
-    const { DOWNBURST_FILES_BUCKET, DOWNBURST_FILES_PREFIX } =
-      functionsOf(mine).get('worker')?.Properties.Environment.Variables ?? {};
-    expect([DOWNBURST_FILES_BUCKET, DOWNBURST_FILES_PREFIX]).toEqual(['my-bucket', 'downloads/']);
-  });
 });
 
 describe('the stores', () => {
@@ -259,8 +248,10 @@ describe('the stores', () => {
         Prefix?: string;
         ExpirationInDays?: number;
         AbortIncompleteMultipartUpload: { DaysAfterInitiation: number };
+        NoncurrentVersionExpiration?: { NoncurrentDays: number };
       }[];
     };
+    VersioningConfiguration?: { Status: string };
   }
   const buckets = resourcesOf<BucketProperties>(template, 'AWS::S3::Bucket');
   const ruleOf = ({ Properties }: Resource<BucketProperties>) =>
@@ -291,6 +282,13 @@ describe('the stores', () => {
     expect((days ?? 0) * DAY_SECONDS).toBeGreaterThan(OPTION_RANGES.deadlineSeconds.max);
   });
 
+  it('keep files that were replaced for a while, and no secrets that were deleted', () => {
+    const [state, files] = [...buckets].map(([, { Properties }]) => Properties);
+    expect(state?.VersioningConfiguration).toBeUndefined();
+    expect(files?.VersioningConfiguration).toEqual({ Status: 'Enabled' });
+    expect(files?.LifecycleConfiguration.Rules[0]?.NoncurrentVersionExpiration).toEqual({ NoncurrentDays: 30 });
+  });
+
   it('keep uploaded lists for a week', () => {
     const rules = [...buckets.values()].flatMap(({ Properties }) => Properties.LifecycleConfiguration.Rules);
     const { Prefix, ExpirationInDays = 0 } = only(rules.filter((rule) => rule.Prefix !== undefined));
@@ -298,12 +296,12 @@ describe('the stores', () => {
     expect(ExpirationInDays * DAY_SECONDS * 1000).toBe(LIST_KEPT_MS);
   });
 
-  it('end uploads that a killed worker left, after the time that a batch has', () => {
+  it('end uploads that a killed worker left, after the longest time that a batch can have', () => {
     for (const bucket of buckets.values()) {
       const { Status, AbortIncompleteMultipartUpload } = ruleOf(bucket);
       expect(Status).toBe('Enabled');
       const left = AbortIncompleteMultipartUpload.DaysAfterInitiation * DAY_SECONDS;
-      expect(left).toBeGreaterThan(DEFAULT_OPTIONS.deadlineSeconds);
+      expect(left).toBeGreaterThan(OPTION_RANGES.deadlineSeconds.max);
     }
   });
 
@@ -343,12 +341,116 @@ describe('the HTTP API', () => {
     expect(resourcesOf(template, 'AWS::Lambda::Url').size).toBe(0);
   });
 
+  it('logs every request without its query', () => {
+    const { AccessLogSettings } = only(
+      resourcesOf<{ AccessLogSettings: { DestinationArn: Value; Format: string } }>(
+        template,
+        'AWS::ApiGatewayV2::Stage',
+      ).values(),
+    ).Properties;
+    const log = template.Resources[textOf(AccessLogSettings.DestinationArn).replace(/\.Arn$/, '')];
+    expect(log?.Properties).toMatchObject({
+      LogGroupName: '/aws/vendedlogs/downburst/Downburst/Downburst',
+      RetentionInDays: 30,
+    });
+    const format = JSON.parse(AccessLogSettings.Format) as Record<string, string>;
+    expect(format).toMatchObject({ requestId: '$context.requestId', path: '$context.path' });
+    expect(Object.values(format).join()).not.toMatch(/querystring|header/i);
+  });
+
+  it('can be called by who is given a policy for that', () => {
+    const { PolicyDocument } = only(
+      resourcesOf<{ PolicyDocument: { Statement: Statement[] } }>(template, 'AWS::IAM::ManagedPolicy').values(),
+    ).Properties;
+    expect(PolicyDocument.Statement.map(({ Action }) => Action)).toEqual(['execute-api:Invoke']);
+    const [api] = resourcesOf(template, 'AWS::ApiGatewayV2::Api').keys();
+    const [{ Resource } = {}] = PolicyDocument.Statement;
+    expect([Resource ?? []].flat().map(textOf)).toEqual([
+      `arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:${api}/*/*/*`,
+    ]);
+  });
+
   it('is told of at the end of a deployment, with a first command to try', () => {
     const { ApiUrl, FirstCommand } = template.Outputs;
     const url = textOf(ApiUrl?.Value ?? '');
     expect(url).toMatch(/\.ApiEndpoint$/);
     expect(textOf(FirstCommand?.Value ?? '')).toMatch(/^curl --aws-sigv4 aws:amz:AWS::Region:execute-api /);
     expect(textOf(FirstCommand?.Value ?? '').endsWith(` ${url}/batches`)).toBe(true);
+  });
+});
+
+describe('the alarms', () => {
+  interface AlarmProperties {
+    AlarmActions: Value[];
+    AlarmDescription: string;
+    Namespace: string;
+    MetricName: string;
+    Dimensions: { Name: string; Value: Value }[];
+    TreatMissingData: string;
+    ComparisonOperator: string;
+  }
+  const alarms = [...resourcesOf<AlarmProperties>(template, 'AWS::CloudWatch::Alarm').values()].map(
+    ({ Properties }) => Properties,
+  );
+  const own = alarms.filter(({ Namespace }) => Namespace === METRICS_NAMESPACE);
+
+  it('are each told to the topic, with the section of the runbook', () => {
+    const [topic] = resourcesOf(template, 'AWS::SNS::Topic').keys();
+    for (const { AlarmActions } of alarms) expect(AlarmActions.map(textOf)).toEqual([topic]);
+    const sections = alarms.map(
+      ({ AlarmDescription }) => / docs\/operations\.md#([a-z-]+)$/.exec(AlarmDescription)?.[1],
+    );
+    expect([...new Set(sections)].sort()).toEqual([
+      'api-errors',
+      'dead-letters',
+      'planner-errors',
+      'silent-batch',
+      'sweeper-errors',
+      'sweeper-finds',
+      'worker-errors',
+      'worker-throttles',
+    ]);
+  });
+
+  it('may publish to the topic, and only over TLS', () => {
+    const { PolicyDocument } = only(
+      resourcesOf<{ PolicyDocument: object }>(template, 'AWS::SNS::TopicPolicy').values(),
+    ).Properties;
+    const policy = JSON.stringify(PolicyDocument);
+    expect(policy).toContain('"Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny"');
+    expect(policy).toContain('"Effect":"Allow","Principal":{"Service":"cloudwatch.amazonaws.com"}');
+  });
+
+  it('watch what the functions of this deployment measure', () => {
+    expect(own.length).toBeGreaterThan(0);
+    const [{ DOWNBURST_DEPLOYMENT } = {}] = [...functions.values()].map(
+      ({ Properties }) => Properties.Environment.Variables,
+    );
+    for (const { MetricName, Dimensions } of own) {
+      expect(Object.keys(METRICS)).toContain(MetricName);
+      expect(Dimensions).toEqual([{ Name: DEPLOYMENT_DIMENSION, Value: DOWNBURST_DEPLOYMENT }]);
+    }
+  });
+
+  it('take silence for trouble where the sweeper is not started, and nowhere else', () => {
+    const breaching = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'breaching');
+    expect(breaching).toEqual([
+      expect.objectContaining({ MetricName: 'Invocations', ComparisonOperator: 'LessThanThreshold' }),
+    ]);
+    expect(textOf(breaching[0]?.Dimensions[0]?.Value ?? '')).toMatch(/^DownburstSweeper/);
+  });
+
+  it("do not go by the queue's oldest message, which leaves out tickets that were received often", () => {
+    expect(alarms.map(({ MetricName }) => MetricName)).not.toContain('ApproximateAgeOfOldestMessage');
+  });
+
+  it('are on a dashboard with everything that is measured', () => {
+    const { DashboardBody } = only(
+      resourcesOf<{ DashboardBody: Value }>(template, 'AWS::CloudWatch::Dashboard').values(),
+    ).Properties;
+    const body = textOf(DashboardBody);
+    for (const name of Object.keys(METRICS)) expect(body).toContain(`"${METRICS_NAMESPACE}","${name}"`);
+    for (const id of resourcesOf(template, 'AWS::CloudWatch::Alarm').keys()) expect(body).toContain(`${id}.Arn`);
   });
 });
 
