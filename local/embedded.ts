@@ -17,25 +17,27 @@ import { addWriteRoutes } from '../http/write-app.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
-import { serveHttp } from './http-server.ts';
 import type { Log } from './log.ts';
 import type { FromThread, ThreadSettings } from './messages.ts';
 import { startNotifier } from './notifier.ts';
 import { createPlanner } from './planner.ts';
 import { createService } from './service.ts';
 import { StartError } from './start-error.ts';
-import { layout, makeFolders, openStores, removeLeftovers, removeOrphans, type Stores } from './stores.ts';
+import { makeFolders, openStores, removeLeftovers, removeOrphans, type Folders, type Stores } from './stores.ts';
 import type { Webhook } from './webhook.ts';
 import { createWorkerPool } from './worker-pool.ts';
 
 /** How long turns may take to bring their work home when the service stops. */
 const STOP_GRACE_MS = 7000;
 
+/** Answers a request as a server does, without one. */
+export type Fetch = (request: Request) => Promise<Response>;
+
 export interface EmbeddedOptions {
-  /** On 127.0.0.1; 0 takes a free one. */
-  port: number;
-  /** Made if it is missing. */
-  dataFolder: string;
+  /** Made if they are missing. */
+  folders: Folders;
+  /** With which the user names another folder. */
+  folderFlag: string;
   /** Worker threads. */
   workers: number;
   /** Networks in CIDR notation that may be downloaded from besides the public internet. */
@@ -43,26 +45,31 @@ export interface EmbeddedOptions {
   /** Who is told of closed batches, if anybody. */
   webhook?: Webhook | undefined;
   log: Log;
+  /** What threads run, `local/thread.ts` or what imports it; that by itself if left out. */
+  threadScript?: URL | undefined;
+  /** Called with the API before any work begins: what it pauses is not touched. */
+  beforeWork?: ((api: Fetch) => Promise<void>) | undefined;
 }
 
 export interface Embedded {
-  url: string;
-  /** Where downloaded files go, each batch's below its prefix. */
-  filesFolder: string;
-  /** Stops serving, brings all work under way to a checkpoint and gives the folder free. */
+  /** The API (docs/api.md), for this process. */
+  fetch: Fetch;
+  /** Brings all work under way to a checkpoint and gives the folders free. */
   close: () => Promise<void>;
 }
 
 /**
- * Starts the whole service on this machine: HTTP API, dispatcher and sweeper in this thread, downloads and the planning
- * of uploaded lists in worker threads. What an earlier process left unfinished goes on at once. Errors: `StartError`.
+ * Starts the whole service on this machine: API, dispatcher and sweeper in this thread, downloads and the planning of
+ * uploaded lists in worker threads. What an earlier process left unfinished goes on at once. Errors: `StartError`; what
+ * `beforeWork` throws.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { dataFolder, workers, log } = options;
+  const { folders, workers, log } = options;
+  const script = options.threadScript ?? new URL('thread.ts', import.meta.url);
   await using stack = new AsyncDisposableStack();
 
-  stack.use(await takeFolder(dataFolder));
-  const stores = await openFolder(dataFolder);
+  stack.use(await takeFolders(options));
+  const stores = await openFolders(options);
   stack.defer(() => stores.close());
 
   const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
@@ -82,8 +89,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         log.error(`${message.message} ${JSON.stringify(message.details)}`);
     }
   };
-  const settings: ThreadSettings = { dataFolder, workers, notify: notifier !== undefined };
-  const planner = createPlanner({ settings, log, onMessage });
+  const settings: ThreadSettings = { folders, workers, notify: notifier !== undefined };
+  const planner = createPlanner({ script, settings, log, onMessage });
   stack.defer(() => planner.stop());
   const service = {
     ...createService(stores, settings, onMessage),
@@ -91,9 +98,20 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   };
   await recoverAfterRestart(service);
 
+  const app = createApp(
+    { onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) },
+    addGuard,
+    (app) => addWriteRoutes(app, service),
+    (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
+    (app) => addFilesRoute(app, stores.files),
+    (app) => addUploadRoute(app, service),
+  );
+  const fetch: Fetch = async (request) => app.fetch(request);
+  await options.beforeWork?.(fetch);
+
   const pool = await createWorkerPool({
-    script: new URL('worker.ts', import.meta.url),
-    settings: { ...settings, allowedNetworks: options.allowedNetworks },
+    script,
+    settings: { ...settings, role: 'worker', allowedNetworks: options.allowedNetworks },
     clock: service.clock,
     log,
     onMessage,
@@ -107,48 +125,35 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   });
   stack.defer(startSweeper(service, log));
 
-  const app = createApp(
-    { onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) },
-    addGuard,
-    (app) => addWriteRoutes(app, service),
-    (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
-    (app) => addFilesRoute(app, stores.files),
-    (app) => addUploadRoute(app, service),
-  );
-  const server = await serveHttp(app, options.port).catch((error: unknown) => {
-    throw asStartError(error, `Port ${options.port}`, 'choose another one with --port');
-  });
-  stack.defer(() => server.close());
-
   const parts = stack.move();
-  return { url: server.url, filesFolder: layout(dataFolder).files, close: () => parts.disposeAsync() };
+  return { fetch, close: () => parts.disposeAsync() };
 }
 
+type FolderOptions = Pick<EmbeddedOptions, 'folders' | 'folderFlag'>;
+
 /** Makes the folders and locks them for this process. */
-async function takeFolder(dataFolder: string): Promise<Disposable> {
+async function takeFolders({ folders, folderFlag }: FolderOptions): Promise<Disposable> {
   try {
-    await makeFolders(dataFolder);
-    return lockFolder(layout(dataFolder).state);
+    await makeFolders(folders);
+    return lockFolder(folders.state);
   } catch (error) {
-    if (!(error instanceof FolderInUseError)) throw asStartError(error, dataFolder, OTHER_FOLDER);
-    const message = `Another Downburst uses ${dataFolder}; stop it, or choose another folder with --data.`;
+    if (!(error instanceof FolderInUseError)) throw asStartError(error, folders.root, folderFlag);
+    const message = `Another Downburst uses ${folders.root}; stop it, or choose another folder with ${folderFlag}.`;
     throw new StartError(message, { cause: error });
   }
 }
 
-/** Opens the stores of a folder that is this process's own, and clears what dead processes left in it. */
-async function openFolder(dataFolder: string): Promise<Stores> {
+/** Opens the stores of folders that are this process's own, and clears what dead processes left in them. */
+async function openFolders({ folders, folderFlag }: FolderOptions): Promise<Stores> {
   try {
-    const stores = openStores(dataFolder);
-    await removeLeftovers(dataFolder, stores);
-    await removeOrphans(dataFolder, stores);
+    const stores = openStores(folders);
+    await removeLeftovers(folders, stores);
+    await removeOrphans(folders, stores);
     return stores;
   } catch (error) {
-    throw asStartError(error, dataFolder, OTHER_FOLDER);
+    throw asStartError(error, folders.root, folderFlag);
   }
 }
-
-const OTHER_FOLDER = 'choose another one with --data';
 
 const TROUBLES: Record<string, string> = {
   EACCES: 'may not be used by this user',
@@ -171,11 +176,18 @@ const DATABASE_TROUBLES: Record<number, string> = {
   [SQLITE_NOTADB]: 'holds a damaged database',
 };
 
-/** A system's error as a sentence, where a user can do something about it. */
-function asStartError(error: unknown, what: string, advice: string): unknown {
+/**
+ * A system's error as a sentence, where a user can do something about it.
+ *
+ * @param what the folder or port
+ * @param flag with which the user chooses another one
+ */
+export function asStartError(error: unknown, what: string, flag: string): unknown {
   const named = error instanceof Error && 'code' in error ? TROUBLES[String(error.code)] : undefined;
   const trouble = named ?? DATABASE_TROUBLES[resultCodeOf(error) ?? 0];
-  return trouble === undefined ? error : new StartError(`${what} ${trouble}; ${advice}.`, { cause: error });
+  return trouble === undefined
+    ? error
+    : new StartError(`${what} ${trouble}; choose another one with ${flag}.`, { cause: error });
 }
 
 /** Sweeps at once and then every minute; answers how to end it. */

@@ -28,7 +28,7 @@ export interface HttpServer {
 
 /** Serves an app on loopback; port 0 takes a free one. Errors: Node's `EADDRINUSE`, `EACCES`. */
 export async function serveHttp(
-  app: Hono,
+  app: Pick<Hono, 'fetch'>,
   port: number,
   limits: ClientLimits = DEFAULT_CLIENT_LIMITS,
 ): Promise<HttpServer> {

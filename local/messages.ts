@@ -1,9 +1,10 @@
 import type { Summary } from '../core/batch/service.ts';
 import type { Delivery } from '../core/ports/tickets.ts';
+import type { Folders } from './stores.ts';
 
 /** What every thread is started with. */
 export interface ThreadSettings {
-  dataFolder: string;
+  folders: Folders;
   /** How many worker threads there are in all. */
   workers: number;
   /** Whether somebody is to be told of closed batches. */
@@ -11,6 +12,7 @@ export interface ThreadSettings {
 }
 
 export interface WorkerSettings extends ThreadSettings {
+  role: 'worker';
   allowedNetworks: readonly string[];
 }
 
@@ -28,6 +30,7 @@ export type FromWorker =
   | { kind: 'failed'; turn: number; error: unknown };
 
 export interface PlannerSettings extends ThreadSettings {
+  role: 'planner';
   batchId: string;
 }
 

@@ -14,11 +14,13 @@ export interface Planner {
 
 /** Plans uploaded lists, one at a time, each in a thread of its own: so that neither time nor memory is the server's. */
 export function createPlanner(deps: {
+  /** What a thread runs: it speaks `messages.ts`. */
+  script: URL;
   settings: ThreadSettings;
   log: Log;
   onMessage: (message: FromThread) => void;
 }): Planner {
-  const { settings, log, onMessage } = deps;
+  const { script, settings, log, onMessage } = deps;
   const queue: string[] = [];
   let current: { worker: Worker; ended: Promise<void> } | undefined;
   let stopped = false;
@@ -26,11 +28,8 @@ export function createPlanner(deps: {
   function next(): void {
     const batchId = stopped || current ? undefined : queue.shift();
     if (batchId === undefined) return;
-    const workerData: PlannerSettings = { ...settings, batchId };
-    const worker = new Worker(new URL('planner-thread.ts', import.meta.url), {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
+    const workerData: PlannerSettings = { ...settings, role: 'planner', batchId };
+    const worker = new Worker(script, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } });
     const ended = Promise.withResolvers<undefined>();
     current = { worker, ended: ended.promise };
     worker.on('message', onMessage);

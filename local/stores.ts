@@ -10,12 +10,24 @@ import { openUploads } from '../core/batch/uploads.ts';
 import { DEFAULT_OPTIONS, OPTION_RANGES } from '../core/model/options.ts';
 import { TURNS_PER_THREAD } from './worker-pool.ts';
 
-/** Where everything lies below the data folder: `files` is the user's, `state` is the service's own. */
-export function layout(dataFolder: string) {
-  const state = join(dataFolder, 'state');
+/** Where a service keeps everything. */
+export interface Folders {
+  /** What the user named; the others are in it, or the same. */
+  root: string;
+  /** Downloaded files, by prefix and key: the user's. */
+  files: string;
+  /** All else: the service's own. Below `files` it is no key's. */
+  state: string;
+}
+
+/** The folders of a service that keeps files and state side by side. */
+export function foldersIn(root: string): Folders {
+  return { root, files: join(root, 'files'), state: join(root, 'state') };
+}
+
+/** What the state is made of. */
+export function layout({ state }: Folders) {
   return {
-    files: join(dataFolder, 'files'),
-    state,
     objects: join(state, 'objects'),
     ledger: join(state, 'ledger.sqlite'),
     tickets: join(state, 'tickets.sqlite'),
@@ -26,8 +38,7 @@ export function layout(dataFolder: string) {
 }
 
 /** Makes the folders. The state may hold secrets, in URLs and request headers: only its owner may look. */
-export async function makeFolders(dataFolder: string): Promise<void> {
-  const { files, state } = layout(dataFolder);
+export async function makeFolders({ files, state }: Folders): Promise<void> {
   await mkdir(files, { recursive: true });
   await mkdir(state, { recursive: true });
   await chmod(state, 0o700);
@@ -37,8 +48,8 @@ export async function makeFolders(dataFolder: string): Promise<void> {
  * Removes what a killed process left half written, but for the uploads that open batches go on with. Only for the
  * folder's owner, before any work begins.
  */
-export async function removeLeftovers(dataFolder: string, stores: Stores): Promise<void> {
-  const { temp } = layout(dataFolder);
+export async function removeLeftovers(folders: Folders, stores: Stores): Promise<void> {
+  const { temp } = layout(folders);
   await removeStale(join(temp, 'objects'));
   await removeStale(join(temp, 'files'), await openUploads(stores));
 }
@@ -47,9 +58,9 @@ export async function removeLeftovers(dataFolder: string, stores: Stores): Promi
  * Removes what submissions wrote that died before there was a batch: nothing else knows of it. Only for the folder's
  * owner, before any submission.
  */
-export async function removeOrphans(dataFolder: string, { ledger, state }: Stores): Promise<void> {
+export async function removeOrphans(folders: Folders, { ledger, state }: Stores): Promise<void> {
   // From the folder, since listing the store would go through every object of every batch.
-  const batchIds = await readdir(join(layout(dataFolder).objects, 'batches')).catch(() => []);
+  const batchIds = await readdir(join(layout(folders).objects, 'batches')).catch(() => []);
   for (const batchId of batchIds) {
     if (await ledger.getBatch(batchId)) continue;
     for await (const key of state.list(`batches/${batchId}/`)) await state.delete(key);
@@ -63,9 +74,9 @@ export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'r
 };
 
 /** A thread's own connections to the state. */
-export function openStores(dataFolder: string): Stores {
-  const paths = layout(dataFolder);
-  const { files, objects, temp, headers } = paths;
+export function openStores(folders: Folders): Stores {
+  const paths = layout(folders);
+  const { objects, temp, headers } = paths;
   const ledger = createSqliteLedger(paths.ledger);
   const tickets = createSqliteTickets(paths.tickets, systemClock);
   const notices = createSqliteNotices(paths.notices);
@@ -74,7 +85,12 @@ export function openStores(dataFolder: string): Stores {
     tickets,
     notices,
     state: createFileStore({ root: objects, tempRoot: join(temp, 'objects'), metadataRoot: join(headers, 'objects') }),
-    files: createFileStore({ root: files, tempRoot: join(temp, 'files'), metadataRoot: join(headers, 'files') }),
+    files: createFileStore({
+      root: folders.files,
+      tempRoot: join(temp, 'files'),
+      metadataRoot: join(headers, 'files'),
+      reserved: [folders.state],
+    }),
     clock: systemClock,
     random: Math.random,
     close() {

@@ -19,7 +19,7 @@ if (!port) throw new Error('This is started as a worker thread.');
 const post = (message: FromWorker) => port.postMessage(message);
 
 const settings = workerData as WorkerSettings;
-const stores = openStores(settings.dataFolder);
+const stores = openStores(settings.folders);
 const downloader = createDownloader({
   files: stores.files,
   clock: stores.clock,

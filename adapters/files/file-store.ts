@@ -25,6 +25,8 @@ export interface FileStoreOptions {
   tempRoot: string;
   /** Where headers are kept, one small file for each object that has any. */
   metadataRoot: string;
+  /** Existing folders below the root that are no key's, besides these two. */
+  reserved?: readonly string[];
 }
 
 export interface FileStore extends ObjectStore {
@@ -52,10 +54,11 @@ export function createFileStore(options: FileStoreOptions): FileStore {
   const root = ownFolder(options.root);
   const tempRoot = ownFolder(options.tempRoot);
   const metadataRoot = ownFolder(options.metadataRoot);
+  const reserved = (options.reserved ?? []).map((path) => realpathSync.native(path));
   if (statSync(root).dev !== statSync(tempRoot).dev) {
     throw new Error(`${tempRoot} and ${root} are on different file systems`);
   }
-  const tree = createTree(root, [tempRoot, metadataRoot], tempRoot);
+  const tree = createTree(root, [tempRoot, metadataRoot, ...reserved], tempRoot);
   const headerFiles = createHeaderFiles(metadataRoot);
   const uploads = createUploads(tempRoot);
   const syncFolder = createFolderSync();

@@ -17,7 +17,8 @@ function createHarness() {
   const lines: string[] = [];
   const log = createLog({ write: (text) => lines.push(text) }, () => clock.now());
   const start = (workers: number, script = SCRIPT) => {
-    const settings = { dataFolder: '', workers, allowedNetworks: [], notify: false };
+    const folders = { root: '', files: '', state: '' };
+    const settings = { role: 'worker' as const, folders, workers, allowedNetworks: [], notify: false };
     return createWorkerPool({ script, settings, clock, log, onMessage: () => undefined });
   };
   return { clock, lines, start };
