@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../local/main.ts', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../cli/downburst.ts', import.meta.url));
 /** The service promises to be gone 10 s after it is asked. */
 const STOP_MS = 12_000;
 
@@ -17,7 +17,7 @@ export interface RunningService {
 /** Starts the embedded service as `npm start` does, allowed to download from loopback. Errors that it logs are shown. */
 export async function startService(dataFolder: string): Promise<RunningService> {
   const flags = ['--port', '0', '--data', dataFolder, '--allow-network', '127.0.0.0/8'];
-  const child = spawn(process.execPath, [MAIN, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [COMMAND, 'serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   createInterface(child.stderr).on('line', (line) => {
     if (!/^\S+ info /.test(line)) console.error(line);
   });

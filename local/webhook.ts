@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 
 /** Where closed batches are told of, and what the notices are signed with. */
 export interface Webhook {
@@ -6,6 +7,9 @@ export interface Webhook {
   url: string;
   secret: Buffer;
 }
+
+/** The environment variable with the secret that notices are signed with. */
+export const SECRET_VARIABLE = 'DOWNBURST_NOTIFY_SECRET';
 
 const PREFIX = 'whsec_';
 /** Bytes of a secret, by the Standard Webhooks specification. */
@@ -32,4 +36,20 @@ export function signedHeaders(id: string, at: number, body: string, secret: Buff
   const timestamp = String(Math.floor(at / 1000));
   const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64');
   return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` };
+}
+
+/**
+ * A webhook with its secret, from a file or else from the variable.
+ *
+ * @throws Error in one sentence, where there is no secret or none that can be used
+ */
+export async function readWebhook(url: string, file: string | undefined, env: NodeJS.ProcessEnv): Promise<Webhook> {
+  try {
+    const text = file === undefined ? env[SECRET_VARIABLE] : await readFile(file, 'utf8');
+    if (text === undefined) throw new Error('is not set; --notify needs a secret there or in --notify-secret-file');
+    return { url, secret: parseSecret(text.trim()) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${file ?? SECRET_VARIABLE} ${reason}`, { cause: error });
+  }
 }

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { startEmbedded } from '../../local/embedded.ts';
-import type { Embedded } from '../../local/embedded.ts';
 import { createLog } from '../../local/log.ts';
+import { serveEmbedded, type Served } from '../../local/serve.ts';
+import { foldersIn } from '../../local/stores.ts';
 import { tempFolder } from './temp-folder.ts';
 
-const MAIN = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../cli/downburst.ts', import.meta.url));
 
 /** Networks of the origins that tests start. */
 const ALLOWED = '127.0.0.0/8';
@@ -32,7 +32,7 @@ export function runMain(args: readonly string[]): {
   url: Promise<string>;
   kill: ServiceProcess['kill'];
 } {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [COMMAND, 'serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const url = Promise.withResolvers<string>();
   // Nobody has to wait for it.
   url.promise.catch(() => undefined);
@@ -64,13 +64,14 @@ export async function startServiceProcess(dataFolder: string, ...flags: string[]
 }
 
 /** The embedded service within this process, with one worker thread; the caller closes it. */
-export function startServiceIn(dataFolder: string): Promise<Embedded> {
+export function startServiceIn(dataFolder: string): Promise<Served> {
   const log = createLog({ write: () => undefined }, Date.now);
-  return startEmbedded({ port: 0, dataFolder, workers: 1, allowedNetworks: [ALLOWED], log });
+  const options = { folders: foldersIn(dataFolder), folderFlag: '--data', workers: 1, allowedNetworks: [ALLOWED], log };
+  return serveEmbedded(options, 0);
 }
 
 /** The embedded service within this process, in a fresh folder, for the running test. */
-export async function startService(): Promise<Embedded & { dataFolder: string }> {
+export async function startService(): Promise<Served & { dataFolder: string }> {
   const dataFolder = await tempFolder();
   const embedded = await startServiceIn(dataFolder);
   onTestFinished(() => embedded.close());

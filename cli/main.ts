@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { CommanderError } from 'commander';
+import { StartError } from '../local/start-error.ts';
+import { EXIT, UnreachableError, UsageError, type ExitCode } from './exit.ts';
+import { createProgram } from './program.ts';
+import { printable } from './text.ts';
+
+/**
+ * Runs the command that the arguments name, and sets the process's exit code.
+ *
+ * @param threadScript what threads of the embedded service run
+ */
+export async function main(args: readonly string[], threadScript: URL): Promise<void> {
+  try {
+    const program = createProgram({ version: await version(), threadScript });
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.exitCode = tell(error);
+  }
+}
+
+/** Of the package, in whose root both the sources' folder and the built file's are. */
+async function version(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Tells what went wrong. */
+function tell(error: unknown): ExitCode {
+  // Commander has said it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const foreseen = foreseenExit(error);
+  if (foreseen !== undefined) {
+    const lines = (error as Error).message.split('\n').map(printable);
+    process.stderr.write(`${lines.join('\n')}\n`);
+    return foreseen;
+  }
+  process.stderr.write('Downburst stopped of an error that it did not foresee.\n');
+  console.error(error);
+  return EXIT.failed;
+}
+
+function foreseenExit(error: unknown): ExitCode | undefined {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UnreachableError) return EXIT.unreachable;
+  if (error instanceof StartError) return EXIT.failed;
+  return undefined;
+}
