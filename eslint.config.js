@@ -10,7 +10,7 @@ const mayImport = {
   lambdas: ['core/', 'http/', 'adapters/aws/', 'adapters/system-clock.ts'],
   infra: ['core/model/', 'adapters/aws/settings.ts'],
   local: ['core/', 'http/', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
-  cli: ['http/documents.ts', 'http/problem.ts', 'core/', 'local/', 'adapters/files/'],
+  cli: ['core/', 'http/', 'local/', 'adapters/files/'],
   examples: ['http/'],
   bench: ['core/', 'http/', 'adapters/', 'local/'],
 };

@@ -43,7 +43,8 @@ const BATCH_FLAGS: readonly BatchFlag[] = [
     flags: '--retry <n>',
     description: 'how often a failed request is made again (default: 5)',
     option: 'maxAttempts',
-    parse: (text) => 1 + wholeNumber('--retry', { min: RANGES.maxAttempts.min - 1, max: RANGES.maxAttempts.max - 1 })(text),
+    parse: (text) =>
+      1 + wholeNumber('--retry', { min: RANGES.maxAttempts.min - 1, max: RANGES.maxAttempts.max - 1 })(text),
   },
   {
     flags: '--max-redirs <n>',
@@ -54,7 +55,8 @@ const BATCH_FLAGS: readonly BatchFlag[] = [
   { flags: '-U, --user-agent <text>', description: 'the request header User-Agent', option: 'userAgent' },
   {
     flags: '--if-exists <what>',
-    description: 'for a file that is there: skip it, overwrite it, or refresh it if its source has changed (default: skip)',
+    description:
+      'for a file that is there: skip it, overwrite it, or refresh it if its source has changed (default: skip)',
     option: 'ifExists',
     choices: ['skip', 'overwrite', 'refresh'],
   },
@@ -130,7 +132,7 @@ export function flagOf(field: string): string {
   if (option === 'headers' || option.startsWith('headers.')) return '--header';
   if (option === 'format') return '--input-format';
   const flag = BATCH_FLAGS.find((flag) => option === flag.option || option.startsWith(`${flag.option}.`));
-  return flag ? new Option(flag.flags).long ?? field : field;
+  return flag ? (new Option(flag.flags).long ?? field) : field;
 }
 
 /** Adds the flags of every command that starts a batch. */
@@ -139,7 +141,7 @@ export function addBatchOptions(command: Command): Command {
     const option = new Option(flags, description).helpGroup('Downloads:');
     if (choices) option.choices(choices);
     if (parse) option.argParser(parse);
-    if (list) option.argParser((text, before: string[] = []) => [...before, ...text.split(',')]);
+    if (list) option.argParser((text, before: string[] | undefined) => [...(before ?? []), ...text.split(',')]);
     command.addOption(option);
   }
   return command
@@ -149,7 +151,9 @@ export function addBatchOptions(command: Command): Command {
         .helpGroup('Downloads:'),
     )
     .addOption(
-      new Option('--skip-invalid', 'let entries that cannot be used fail, and the others go on').helpGroup('Downloads:'),
+      new Option('--skip-invalid', 'let entries that cannot be used fail, and the others go on').helpGroup(
+        'Downloads:',
+      ),
     );
 }
 
@@ -168,7 +172,7 @@ export function batchWishes(command: Command): BatchWishes {
 }
 
 /** Request headers as curl takes them. Errors: `UsageError`, which does not repeat them. */
-function readHeaders(given: readonly string[]): Record<string, string> {
+export function readHeaders(given: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const line of given.flatMap((text) => (text.startsWith('@') ? linesOf(text.slice(1)) : [text]))) {
     const [, name, value] = /^\s*([^:\s]+):\s*(.*?)\s*$/.exec(line) ?? [];
@@ -182,7 +186,9 @@ function readHeaders(given: readonly string[]): Record<string, string> {
 
 function linesOf(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split(/\r?\n/).filter((line) => line.trim() !== '');
+    return readFileSync(file, 'utf8')
+      .split(/\r?\n/)
+      .filter((line) => line.trim() !== '');
   } catch (error) {
     throw new UsageError(`--header cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,

@@ -55,8 +55,6 @@ export interface Client {
   control: (id: string, verb: Verb, body?: { maxTotalBytes?: number }) => Promise<StatusDocument>;
   retry: (id: string, body: { codes?: string[]; headers?: object; name?: string }) => Promise<StatusDocument>;
   remove: (id: string) => Promise<void>;
-  /** The bytes behind a link to a file; the caller reads or cancels them. */
-  download: (link: string, headers: Record<string, string>) => Promise<Response>;
 }
 
 export function createClient({ base, fetch: send }: Connection, signal?: AbortSignal): Client {
@@ -132,8 +130,6 @@ export function createClient({ base, fetch: send }: Connection, signal?: AbortSi
     async remove(id) {
       await call(() => make('DELETE', pathOf(id)));
     },
-    download: (link, headers) =>
-      call(() => make('GET', link, { headers }), link.startsWith('/') ? send : fetch),
   };
 }
 
@@ -142,16 +138,14 @@ function pathOf(id: string): string {
 }
 
 /** Parameters by the alphabet, groups as `timeouts.idleMs`, lists with commas, what is undefined left out. */
-function queryOf(values: object, group = ''): string {
-  const parameters = new URLSearchParams();
-  const add = (values: object, group: string) => {
-    for (const [name, value] of Object.entries(values) as [string, unknown][]) {
-      if (value === undefined) continue;
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) add(value, `${group}${name}.`);
-      else parameters.set(group + name, String(value));
-    }
-  };
-  add(values, group);
+function queryOf(values: object): string {
+  const flat = (values: object, group: string): [string, string][] =>
+    Object.entries(values).flatMap(([name, value]: [string, unknown]) => {
+      if (value === undefined) return [];
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return flat(value, `${group}${name}.`);
+      return [[group + name, (value as string | number | boolean | readonly string[]).toString()]];
+    });
+  const parameters = new URLSearchParams(flat(values, ''));
   parameters.sort();
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }

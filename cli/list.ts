@@ -13,10 +13,12 @@ import { UsageError } from './exit.ts';
 /** A list that the user gave, wherever it came from. */
 export interface List extends AsyncDisposable {
   blob: Blob;
+  /** Its bytes, as often as they are asked for. */
+  read: () => AsyncIterable<Buffer>;
   bytes: number;
   format: ListFormat;
-  /** For the batch, where the user gives none. */
-  name: string | undefined;
+  /** Of the file that it is. */
+  path: string | undefined;
 }
 
 export interface ListFlags {
@@ -53,9 +55,9 @@ export async function openList(args: readonly string[], flags: ListFlags, stdin:
 }
 
 /** SHA-256 of a list's bytes and whatever else, in hex. */
-export async function digestOf({ blob, format }: List, more: unknown): Promise<string> {
+export async function digestOf({ read, format }: List, more: unknown): Promise<string> {
   const hash = createHash('sha256').update(`${JSON.stringify([format, more])}\n`);
-  for await (const piece of blob.stream()) hash.update(piece);
+  for await (const piece of read()) hash.update(piece);
   return hash.digest('hex');
 }
 
@@ -63,8 +65,20 @@ function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
 }
 
-function asList(blob: Blob, format: ListFormat, name: string | undefined, dispose = async () => Promise.resolve()): List {
-  return { blob, bytes: blob.size, format, name, [Symbol.asyncDispose]: dispose };
+function asList(
+  blob: Blob,
+  format: ListFormat,
+  path: string | undefined,
+  dispose = async () => Promise.resolve(),
+): List {
+  const read = () => piecesOf(blob);
+  return { blob, read, bytes: blob.size, format, path, [Symbol.asyncDispose]: dispose };
+}
+
+async function* piecesOf(blob: Blob): AsyncGenerator<Buffer> {
+  for await (const piece of blob.stream() as ReadableStream<Uint8Array>) {
+    yield Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+  }
 }
 
 async function openFile(path: string, format: ListFormat | undefined): Promise<List> {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { CommanderError } from 'commander';
 import { StartError } from '../local/start-error.ts';
 import { EXIT, UnreachableError, UsageError, type ExitCode } from './exit.ts';
+import { ProblemError } from './problem.ts';
 import { createProgram } from './program.ts';
 import { printable } from './text.ts';
 
@@ -11,6 +12,13 @@ import { printable } from './text.ts';
  * @param threadScript what threads of the embedded service run
  */
 export async function main(args: readonly string[], threadScript: URL): Promise<void> {
+  // Whoever read what is printed wants no more of it.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(EXIT.failed);
+      throw error;
+    });
+  }
   try {
     const program = createProgram({ version: await version(), threadScript });
     await program.parseAsync(args, { from: 'user' });
@@ -42,6 +50,7 @@ function tell(error: unknown): ExitCode {
 
 function foreseenExit(error: unknown): ExitCode | undefined {
   if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof ProblemError) return error.problem.status < 500 ? EXIT.usage : EXIT.failed;
   if (error instanceof UnreachableError) return EXIT.unreachable;
   if (error instanceof StartError) return EXIT.failed;
   return undefined;

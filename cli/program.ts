@@ -1,9 +1,43 @@
 import { Command } from 'commander';
+import {
+  controlCommand,
+  filesCommand,
+  lsCommand,
+  resumeCommand,
+  retryCommand,
+  statusCommand,
+  waitCommand,
+} from './commands/batches.ts';
+import { getCommand } from './commands/get.ts';
+import { pullCommand } from './commands/pull.ts';
 import { serveCommand } from './commands/serve.ts';
+import { submitCommand } from './commands/submit.ts';
 import type { Context } from './context.ts';
 
+interface Group {
+  title: string;
+  commands: readonly ((context: Context) => Command)[];
+}
+
 /** Every command, in the order in which `--help` names them. */
-const COMMANDS: readonly ((context: Context) => Command)[] = [serveCommand];
+const GROUPS: readonly Group[] = [
+  { title: 'On this machine:', commands: [getCommand, serveCommand] },
+  {
+    title: 'With a service, here or on AWS:',
+    commands: [
+      submitCommand,
+      waitCommand,
+      statusCommand,
+      filesCommand,
+      pullCommand,
+      retryCommand,
+      () => controlCommand('pause', 'Pauses a batch: what is under way is begun again later.'),
+      resumeCommand,
+      () => controlCommand('cancel', 'Cancels what is left of a batch; files that are there stay.'),
+      lsCommand,
+    ],
+  },
+];
 
 /** The command line. Parsing throws commander's own errors, which it has told of, and what the commands throw. */
 export function createProgram(context: Context): Command {
@@ -11,8 +45,7 @@ export function createProgram(context: Context): Command {
     .description('Downloads lists of links, on this machine or by a deployment.')
     .version(context.version, '--version', 'the version')
     .helpOption('-h, --help', 'this text')
-    .helpCommand('help [command]', 'what a command does, and its flags')
-    .configureHelp({ showGlobalOptions: false })
+    .helpCommand('help [command]', 'says what a command does, and its flags')
     .configureOutput({
       // In one line, suggestion included.
       outputError: (text, write) =>
@@ -24,9 +57,8 @@ export function createProgram(context: Context): Command {
         ),
     })
     .exitOverride();
-  for (const create of COMMANDS) {
-    const command = create(context).copyInheritedSettings(program);
-    program.addCommand(command);
+  for (const { title, commands } of GROUPS) {
+    for (const create of commands) program.addCommand(create(context).copyInheritedSettings(program).helpGroup(title));
   }
   return program;
 }

@@ -13,6 +13,12 @@ export function jsonLine(value: unknown): string {
   return `${JSON.stringify(value).replace(UNPRINTABLE, (character) => escape(character).join(''))}\n`;
 }
 
+/** Prints lines to stdout; what a terminal would obey is shown. */
+export function printLines(text: string): void {
+  const lines = text.replace(/\n$/, '').split('\n');
+  process.stdout.write(`${lines.map((line) => line.split('\t').map(printable).join('\t')).join('\n')}\n`);
+}
+
 const COUNT = new Intl.NumberFormat('en-US');
 
 /** `12,345` */

@@ -43,7 +43,7 @@ export function workerOptions(): Option[] {
 /** `downburst serve`, which is `npm start`. */
 export function serveCommand(context: Context): Command {
   const command = new Command('serve')
-    .summary('run the service on this machine')
+    .summary('runs the service on this machine')
     .description('Runs the service on this machine: its API and its page on 127.0.0.1, files and state in a folder.')
     .addOption(
       new Option('--port <n>', 'port to listen on; 0 takes a free one')
