@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, openAsBlob } from 'node:fs';
+import { createReadStream, createWriteStream, openAsBlob } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Argument, Option, type Command } from 'commander';
 import { formatOfName } from '../core/lists/formats.ts';
@@ -12,6 +12,7 @@ import { UsageError } from './exit.ts';
 
 /** A list that the user gave, wherever it came from. */
 export interface List extends AsyncDisposable {
+  /** To be sent. */
   blob: Blob;
   /** Its bytes, as often as they are asked for. */
   read: () => AsyncIterable<Buffer>;
@@ -46,8 +47,15 @@ export async function openList(args: readonly string[], flags: ListFlags, stdin:
   const [first] = given;
   if (first === undefined) throw new UsageError('Which list? Name a file, - for standard input, or URLs.');
   if (args.length > 0 && given.every(isUrl)) {
-    const blob = new Blob(given.map((url) => `${url}\n`));
-    return asList(blob, flags.inputFormat ?? 'text', undefined);
+    const text = Buffer.from(given.map((url) => `${url}\n`).join(''));
+    return {
+      blob: new Blob([text]),
+      read: () => Readable.from([text]),
+      bytes: text.length,
+      format: flags.inputFormat ?? 'text',
+      path: undefined,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
   }
   if (given.length > 1) throw new UsageError('One list at a time: name one file, or URLs only.');
   if (isUrl(first)) throw new UsageError('--input-file needs a file, or - for standard input.');
@@ -65,26 +73,16 @@ function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
 }
 
-function asList(
-  blob: Blob,
-  format: ListFormat,
-  path: string | undefined,
-  dispose = async () => Promise.resolve(),
-): List {
-  const read = () => piecesOf(blob);
-  return { blob, read, bytes: blob.size, format, path, [Symbol.asyncDispose]: dispose };
-}
-
-async function* piecesOf(blob: Blob): AsyncGenerator<Buffer> {
-  for await (const piece of blob.stream() as ReadableStream<Uint8Array>) {
-    yield Buffer.from(piece.buffer, piece.byteOffset, piece.length);
-  }
+async function listOf(path: string, format: ListFormat): Promise<List> {
+  const blob = await openAsBlob(path);
+  const read = () => createReadStream(path);
+  return { blob, read, bytes: blob.size, format, path, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 async function openFile(path: string, format: ListFormat | undefined): Promise<List> {
   try {
     if ((await stat(path)).isDirectory()) throw new Error('it is a folder');
-    return asList(await openAsBlob(path), format ?? formatOfName(path) ?? 'text', path);
+    return await listOf(path, format ?? formatOfName(path) ?? 'text');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`The list ${path} cannot be read: ${reason}.`, { cause: error });
@@ -98,7 +96,7 @@ async function spool(stdin: Readable, format: ListFormat): Promise<List> {
   try {
     const path = join(folder, 'list');
     await pipeline(stdin, createWriteStream(path, { mode: 0o600 }));
-    return asList(await openAsBlob(path), format, undefined, dispose);
+    return { ...(await listOf(path, format)), path: undefined, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
