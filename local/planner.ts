@@ -4,6 +4,8 @@ import type { FromThread, PlannerSettings, ThreadSettings } from './messages.ts'
 
 /** A list of ten million entries takes 3 GB, of which its thread's own heap is the smaller part. */
 const HEAP_MB = 2048;
+/** Of it, for what does not live long, which is most: more would be filled with garbage before it is swept. */
+const YOUNG_MB = 16;
 
 export interface Planner {
   /** Has a list planned once those before it are. */
@@ -29,7 +31,10 @@ export function createPlanner(deps: {
     const batchId = stopped || current ? undefined : queue.shift();
     if (batchId === undefined) return;
     const workerData: PlannerSettings = { ...settings, role: 'planner', batchId };
-    const worker = new Worker(script, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } });
+    const worker = new Worker(script, {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     const ended = Promise.withResolvers<undefined>();
     current = { worker, ended: ended.promise };
     worker.on('message', onMessage);

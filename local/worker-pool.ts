@@ -9,6 +9,8 @@ import type { FromThread, FromWorker, ToWorker, WorkerSettings } from './message
  * that there is room for the shards of dozens of batches; what they share is memory, which the byte budget bounds.
  */
 export const TURNS_PER_THREAD = 64;
+/** Of a thread's heap, for what does not live long, in MB: more would be filled with garbage before it is swept. */
+const YOUNG_MB = 32;
 /** A thread that died is replaced after this pause, so that one that dies at once does not eat a core. */
 const RESTART_DELAY_MS = 1000;
 
@@ -51,7 +53,10 @@ export async function createWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool
 
   /** Resolves once the thread is ready, rejects if it dies before. */
   async function start(): Promise<void> {
-    const worker = new Worker(deps.script, { workerData: settings });
+    const worker = new Worker(deps.script, {
+      workerData: settings,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     const turns = new Map<number, Turn>();
     const ready = Promise.withResolvers<undefined>();
     const exited = Promise.withResolvers<undefined>();

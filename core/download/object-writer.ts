@@ -27,7 +27,7 @@ export interface ObjectWriterOptions {
   partBytes?: number;
   /** Most bytes that the object can have, where known: no room is taken beyond it. */
   limitBytes?: number;
-  /** Where room for a large object comes from; plain memory if left out. */
+  /** Where room for a large object comes from; the writer's own memory if left out. */
   reserve?: (bytes: number, signal?: AbortSignal) => Promise<Reservation>;
   /** Goes on with an upload; its parts have `partBytes` bytes each. */
   begun?: BegunUpload | undefined;
@@ -61,6 +61,16 @@ function plainMemory(bytes: number): Reservation {
   return { buffer: Buffer.allocUnsafeSlow(bytes), release: () => undefined };
 }
 
+/** A writer's own memory: as many buffers as are in use at once, over and over, since garbage of their size lies long. */
+function createOwnMemory(): NonNullable<ObjectWriterOptions['reserve']> {
+  const free: Buffer[] = [];
+  return (bytes) => {
+    const at = free.findIndex((buffer) => buffer.length >= bytes);
+    const buffer = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
+    return Promise.resolve({ buffer: buffer.subarray(0, bytes), release: () => void free.push(buffer) });
+  };
+}
+
 /** A writer of the object `key`. Nothing is stored before the first part is full or `finish` is called. */
 export function createObjectWriter(
   store: ObjectStore,
@@ -69,7 +79,7 @@ export function createObjectWriter(
   options: ObjectWriterOptions = {},
 ): ObjectWriter {
   const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, signal } = options;
-  const reserve = options.reserve ?? ((bytes: number) => Promise.resolve(plainMemory(bytes)));
+  const reserve = options.reserve ?? createOwnMemory();
   const begun = options.begun?.parts ?? [];
   /** Those sent by this writer. */
   const parts: Promise<Part>[] = [];

@@ -51,6 +51,26 @@ describe('an object writer', () => {
     );
   });
 
+  test('an object of many parts takes the memory of a few', async () => {
+    const store = createMemoryStore();
+    const memory = new Set<ArrayBufferLike>();
+    const watched = {
+      ...store,
+      putPart: (...part: Parameters<typeof store.putPart>) => {
+        memory.add(part[3].buffer);
+        return store.putPart(...part);
+      },
+    };
+    {
+      await using writer = createObjectWriter(watched, 'k', {}, { partBytes: 100 * KIB });
+      for (let piece = 0; piece < 500; piece++) await writer.write(Buffer.alloc(4 * KIB));
+      await writer.finish();
+    }
+    expect(store.calls.putPart).toBe(20);
+    // One that fills, two on their way; the first part's bytes came before it was known to be one.
+    expect(memory.size).toBeLessThanOrEqual(4);
+  });
+
   test('nothing is visible before the end, and nothing at all without one', async () => {
     for (const bytes of [10, 300 * KIB]) {
       const store = createMemoryStore();
