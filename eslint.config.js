@@ -12,7 +12,7 @@ const mayImport = {
   local: ['core/', 'http/', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
   cli: ['core/', 'http/', 'local/', 'adapters/files/'],
   examples: ['http/'],
-  bench: ['core/', 'http/', 'adapters/', 'local/'],
+  bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/'],
 };
 const folders = [...Object.keys(mayImport), 'test'];
 

@@ -6,7 +6,7 @@ import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Delivery, Ticket } from '../core/ports/tickets.ts';
 import { runTurn, type TurnDeps } from '../core/turn/turn.ts';
-import { entryPoint } from './environment.ts';
+import { entryPoint, type Environment } from './environment.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -76,7 +76,8 @@ function parseTicket(body: string): Ticket | undefined {
   }
 }
 
-export const handler = entryPoint(({ config, service, files, log }) => {
+/** The handler as a deployment has it. */
+export function workerOf({ config, service, files, log }: Environment): ReturnType<typeof createWorkerHandler> {
   const { download } = createDownloader({
     files,
     clock: service.clock,
@@ -86,4 +87,6 @@ export const handler = entryPoint(({ config, service, files, log }) => {
     meter: service.meter,
   });
   return createWorkerHandler({ ...service, download }, log);
-});
+}
+
+export const handler = entryPoint(workerOf);

@@ -7,7 +7,7 @@ import { CreateBucketCommand, type ListObjectsV2CommandOutput } from '@aws-sdk/c
 import { CreateQueueCommand, type GetQueueAttributesCommandOutput } from '@aws-sdk/client-sqs';
 import dynalite from 'dynalite';
 import { buildApp } from 'fauxqs';
-import { onTestFinished, vi } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { createClients, type AwsClients } from '../../adapters/aws/clients.ts';
 import { readConfig, type AwsConfig } from '../../adapters/aws/config.ts';
 
@@ -103,8 +103,7 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
     DOWNBURST_FILES_PREFIX: 'files/',
     DOWNBURST_QUEUE_URL: `${fauxqsUrl}/000000000000/${QUEUE}`,
   };
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  atEnd(() => void vi.unstubAllEnvs());
+  atEnd(setEnvironment(env));
 
   async function inspectQueue(): Promise<QueueContent> {
     const answer = await fetch(`${fauxqsUrl}/_fauxqs/queues/${QUEUE}`);
@@ -131,6 +130,18 @@ export async function startAws(atEnd: AtEnd = onTestFinished): Promise<Aws> {
     events,
     inspectQueue,
     invocations,
+  };
+}
+
+/** Sets variables of this process; answers how to set them back. */
+function setEnvironment(env: Record<string, string>): () => void {
+  const former = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of former) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
   };
 }
 
