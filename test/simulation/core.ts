@@ -1,5 +1,8 @@
 import type * as control from '../../core/batch/control.ts';
+import type * as deletion from '../../core/batch/delete.ts';
 import type * as files from '../../core/batch/files.ts';
+import type * as once from '../../core/batch/once.ts';
+import type * as planList from '../../core/batch/plan-list.ts';
 import type * as status from '../../core/batch/status.ts';
 import type * as submit from '../../core/batch/submit.ts';
 import type * as sweep from '../../core/batch/sweep.ts';
@@ -9,7 +12,10 @@ import type * as turn from '../../core/turn/turn.ts';
 
 /** The parts of the core that a simulation runs: the real ones, or a copy of them with one rule taken away. */
 export type Core = typeof control &
+  typeof deletion &
   typeof files &
+  typeof once &
+  typeof planList &
   typeof status &
   typeof submit &
   typeof sweep &
@@ -21,7 +27,10 @@ export type Core = typeof control &
 export async function loadCore(folder: string): Promise<Core> {
   const parts = [
     'batch/control',
+    'batch/delete',
     'batch/files',
+    'batch/once',
+    'batch/plan-list',
     'batch/status',
     'batch/submit',
     'batch/sweep',

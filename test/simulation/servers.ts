@@ -1,4 +1,4 @@
-import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Delivery, Ticket, Tickets } from '../../core/ports/tickets.ts';
@@ -19,6 +19,9 @@ export class Servers {
   readonly batches = new Map<string, BatchRecord>();
   readonly shards = new Map<string, ShardRecord>();
   readonly open = new Set<string>();
+  readonly claims = new Map<string, ClaimRecord>();
+  /** Ids of all batches that ever were. */
+  readonly born = new Set<string>();
   readonly state = new Map<string, Buffer>();
   readonly files = new Map<string, Buffer>();
   queue: Message[] = [];
@@ -50,6 +53,7 @@ export class Servers {
           this.open.add(batch.id);
           if (this.batches.has(batch.id)) return false;
           this.batches.set(batch.id, copy(batch));
+          this.born.add(batch.id);
           return true;
         }),
       getBatch: (batchId) => call('get batch', () => copy(this.batches.get(batchId))),
@@ -90,9 +94,20 @@ export class Servers {
       listBatches: () => call('list batches', () => []),
       listOpen: () => call('list open', () => [...this.open]),
       dropOpen: (batchId) => call('drop open', () => void this.open.delete(batchId)),
-      removeBatch: () => Promise.reject(new Error('Nobody deletes a batch here.')),
-      getClaim: () => Promise.reject(new Error('Nobody sends an idempotency key here.')),
-      putClaim: () => Promise.reject(new Error('Nobody sends an idempotency key here.')),
+      removeBatch: async (batchId) => {
+        await call('open again', () => void this.open.add(batchId));
+        await call('remove batch', () => void this.batches.delete(batchId));
+        for (const shard of await call('query shards', () => this.shardsOf(batchId))) {
+          await call(`remove shard ${shard.shard}`, () => void this.shards.delete(id(shard)));
+        }
+      },
+      getClaim: (key) => call('get claim', () => copy(this.claims.get(key))),
+      putClaim: (next) =>
+        call(`claim rev ${next.rev}`, () => {
+          if ((this.claims.get(next.key)?.rev ?? 0) !== next.rev - 1) return false;
+          this.claims.set(next.key, copy(next));
+          return true;
+        }),
     };
   }
 

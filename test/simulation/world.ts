@@ -1,6 +1,7 @@
 import type { PlanningService, Service, Summary } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
-import type { ShardRecord } from '../../core/model/records.ts';
+import { MAX_PLANNINGS } from '../../core/model/limits.ts';
+import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
 import type { WaitingList } from '../../core/turn/waiting.ts';
 import type { Core } from './core.ts';
 import { checkProgress, checkShard, must, outcomesOf, Violation } from './invariants.ts';
@@ -15,6 +16,9 @@ const INVOCATION_MS = 900_000;
 const MAX_ATTEMPTS = 4;
 /** Those charged to the entry, and those that its host, which worked for others, failed. */
 const MOST_ATTEMPTS = MAX_ATTEMPTS + 4 * MAX_ATTEMPTS;
+/** The list that is uploaded where one is, and the request where it has an idempotency key. */
+const LIST_ID = '018bcfe5-6800-7000-8000-000000000000';
+const REQUEST = { key: 'key', request: 'request' };
 /** A run that takes more has no end. */
 const STEPS_AT_MOST = 60_000;
 
@@ -52,6 +56,8 @@ class World {
   private readonly servers: Servers;
   private readonly sources: ReturnType<typeof createSources>;
   private readonly list: { url: string }[];
+  /** Whether a planner reads the list, whether the request has an idempotency key, whether the batch is deleted at last. */
+  private readonly ways: { uploaded: boolean; keyed: boolean; deleted: boolean };
   private readonly connectionsPerHost: number;
   private readonly deadlineSeconds: number;
   private readonly limits: Service['limits'];
@@ -82,6 +88,14 @@ class World {
       maxConnectionsPerHost: 16,
       maxTurns: 4,
     };
+    this.ways = {
+      uploaded: this.scheduler.chance(0.4),
+      keyed: this.scheduler.chance(0.4),
+      deleted: this.scheduler.chance(0.3),
+    };
+    const text = this.list.map(({ url }) => url).join('\n');
+    const announced = JSON.stringify({ bytes: text.length, format: 'text' });
+    this.servers.state.set(`lists/${LIST_ID}`, Buffer.from(text)).set(`lists/${LIST_ID}.json`, Buffer.from(announced));
     this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
     this.servers.landed = (record, by) => this.parks.landed(by, record);
     this.servers.leased = (record, by) => this.guard(() => this.checkTakeover(record, by));
@@ -108,7 +122,7 @@ class World {
       clock: { now: () => scheduler.now, sleep: (ms, signal) => scheduler.sleep(actor, ms, signal) },
       random: scheduler.random,
       limits: this.limits,
-      startPlanner: () => Promise.reject(new Error('No list is uploaded here.')),
+      startPlanner: (batchId) => scheduler.call(actor, 'start planner', () => this.plan(batchId)),
       announce: (summary) => scheduler.call(actor, 'announce', () => void this.announced.set(summary.id, summary)),
       warn: (message, details) => {
         scheduler.log(`warning: ${message} ${JSON.stringify(details)}`);
@@ -172,9 +186,20 @@ class World {
       deadlineSeconds: this.deadlineSeconds,
       maxAttempts: MAX_ATTEMPTS,
     };
-    this.scheduler.spawn('submit', (actor) =>
-      this.core.submitBatch(this.service(actor), { items, options, headers: {} }),
-    );
+    this.scheduler.spawn('submit', (actor) => {
+      const service = this.service(actor);
+      const start = (as: { id?: string; claim?: string } = {}) =>
+        this.ways.uploaded
+          ? this.core.submitList(service, { list: { id: LIST_ID }, options, headers: {}, ...as })
+          : this.core.submitBatch(service, { items, options, headers: {}, ...as });
+      if (!this.ways.keyed) return start();
+      return this.core.startOnce(service, REQUEST, ({ batchId, key }) => start({ id: batchId, claim: key }));
+    });
+  }
+
+  /** As Lambda does, once it is asked: elsewhere, and for each time it is asked. */
+  private plan(batchId: string): void {
+    this.scheduler.spawn('planner', (actor) => this.core.planList(this.service(actor), batchId));
   }
 
   private work(): boolean {
@@ -256,6 +281,8 @@ class World {
   async run(steps: number): Promise<void> {
     const { scheduler, servers } = this;
     this.submit();
+    // A twin, whose client did not wait for the answer.
+    if (this.ways.keyed) this.submit();
     let submissions = 1;
     for (let i = 0; i < steps; i++) {
       await flush();
@@ -272,12 +299,61 @@ class World {
       else if (x < 0.2) await this.advance(1 + scheduler.int(4000));
       else if (x < 0.21) await this.advance(10_000 + scheduler.int(300_000));
       else if (!scheduler.step()) {
-        if (!scheduler.busy() && servers.batches.size === 0 && submissions++ < 3) this.submit();
+        if (!scheduler.busy() && servers.born.size === 0 && submissions++ < 3) this.submit();
         else if (!this.work()) await this.advance(1 + scheduler.int(20_000));
       }
     }
     await this.settle();
     await this.checkEnd();
+    if (this.ways.deleted) await this.deleteAll();
+  }
+
+  /** Deletes all batches, under faults, until nothing is left of them. */
+  private async deleteAll(): Promise<void> {
+    const { scheduler, servers } = this;
+    scheduler.log('--- deletion');
+    const remove = (id: string) =>
+      scheduler.spawn('delete', async (actor) => {
+        await this.core.deleteBatch(this.service(actor), id).catch((error: unknown) => {
+          if (!(error instanceof Error && error.name === 'UnknownBatchError')) throw error;
+        });
+      });
+    const ids = [...servers.batches.keys()];
+    scheduler.calm = false;
+    for (const id of ids) for (let twins = 1 + scheduler.int(2); twins > 0; twins--) remove(id);
+    while (scheduler.busy()) {
+      await flush();
+      if (!scheduler.step()) await this.advance(SWEEP_MS);
+    }
+    scheduler.calm = true;
+    for (let i = 0; ; i++) {
+      await flush();
+      if (this.found) throw this.found;
+      must(i < STEPS_AT_MOST, 'never-deleted', () => this.describe());
+      if (scheduler.onTheWire > 0 && scheduler.chance(0.2)) scheduler.land();
+      else if (scheduler.step()) continue;
+      else if (scheduler.busy() || servers.open.size > 0 || scheduler.onTheWire > 0) await this.advance(SWEEP_MS);
+      else if (servers.batches.size === 0) break;
+      // Of one that had not begun its client would hear nothing, and ask again.
+      else for (const id of servers.batches.keys()) remove(id);
+    }
+    // A submission that died before there was a batch can have left what nobody knows of: that is not this batch's.
+    const kept = [...servers.state.keys()].filter((key) => ids.some((id) => key.includes(id)));
+    must(servers.shards.size === 0 && kept.length === 0, 'not-deleted', () => kept.join());
+    if (this.ways.keyed) await this.checkNotStartedAgain();
+    this.codes.add('deleted');
+  }
+
+  /** A request whose batch was deleted starts no other. */
+  private async checkNotStartedAgain(): Promise<void> {
+    if (![...this.servers.claims.values()].some(({ expiresAt }) => expiresAt > this.scheduler.now)) return;
+    const born = this.servers.born.size;
+    this.submit();
+    while (this.scheduler.busy()) {
+      await flush();
+      if (!this.scheduler.step()) break;
+    }
+    must(this.servers.born.size === born, 'started-again', () => 'after its deletion');
   }
 
   private freezeOne(running: Actor[]): void {
@@ -306,7 +382,7 @@ class World {
       if (scheduler.onTheWire > 0 && scheduler.chance(0.2)) scheduler.land();
       else if (scheduler.step() || this.work()) continue;
       else if (scheduler.busy()) await this.advance(Math.max(1, Math.min(scheduler.untilNextAlarm(), 3_600_000)));
-      else if (servers.batches.size === 0 && scheduler.onTheWire === 0) this.submit();
+      else if (servers.born.size === 0 && scheduler.onTheWire === 0) this.submit();
       else if (servers.open.size === 0 && servers.queue.length === 0 && scheduler.onTheWire === 0) break;
       else {
         for (const { id, state } of servers.batches.values())
@@ -326,8 +402,13 @@ class World {
 
   private async checkEnd(): Promise<void> {
     this.status();
+    must(!this.ways.keyed || this.servers.born.size === 1, 'started-twice', () => [...this.servers.born].join());
     for (const batch of this.servers.batches.values()) {
       const { id } = batch;
+      if (batch.shardCount === 0) {
+        this.checkUnplanned(batch);
+        continue;
+      }
       const shards = this.servers.shardsOf(id);
       const outcomes = shards.flatMap((shard) => outcomesOf(this.servers, shard));
       const summary = JSON.parse(String(this.servers.state.get(`batches/${id}/summary.json`) ?? '{}')) as Summary;
@@ -354,6 +435,16 @@ class World {
       must(list.length === failed, 'failed-list-wrong', () => `${list.length} of ${failed}`);
       await this.checkPages(id, outcomes);
     }
+  }
+
+  /** A batch without a plan was cancelled before, or no planner lived long enough. */
+  private checkUnplanned(batch: BatchRecord): void {
+    const { state, total, plannings = 0, deadline, closedAt = 0 } = batch;
+    const given = state === 'rejected' && (plannings > MAX_PLANNINGS || closedAt >= deadline);
+    must(this.ways.uploaded && (state === 'cancelled' || given), 'not-planned', () => `${state} after ${plannings}`);
+    must(total === 0 && batch.notifiedAt !== undefined, 'not-closed', () => `${state} of ${total}`);
+    must(this.announced.has(batch.id), 'not-announced', () => batch.id);
+    this.codes.add(`${state} while planned`);
   }
 
   private checkOutcome(id: string, { state, key, url, code, attempts }: Outcome): void {
