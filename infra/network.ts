@@ -48,12 +48,14 @@ export function networkOf(scope: Construct, settings: Settings): Network | undef
 }
 
 function vpcOf(scope: Construct, { vpcId, subnetIds }: { vpcId: string; subnetIds: string[] }) {
-  return Vpc.fromVpcAttributes(scope, 'Vpc', {
+  const vpc = Vpc.fromVpcAttributes(scope, 'Vpc', {
     vpcId,
     // Asked for, and of no use to functions.
     availabilityZones: subnetIds.map((_, at) => Fn.select(at, Fn.getAzs())),
     privateSubnetIds: subnetIds,
   });
+  Annotations.of(vpc).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId', 'Nobody here asks for route tables.');
+  return vpc;
 }
 
 /** Lets Lambda put a function into a VPC, by the function's role; the function itself may not do the same. */
