@@ -31,14 +31,32 @@ export interface Synthesised {
   template: Template;
   /** What is said at synth. */
   warnings: string[];
+  terminationProtection: boolean;
 }
 
 /** Makes stacks as `npm run synth` does, with all of its checks, but does not build the functions' code. */
 export function synthesiseAll<Name extends string>(make: (app: App) => Record<Name, Stack>): Record<Name, Synthesised> {
+  return assemble((app) => {
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    return make(app);
+  });
+}
+
+/** A stack's template, unchecked: checks take longest, and these templates have passed them elsewhere. */
+export function synthesise(props: DownburstStackProps = {}): Template {
+  // As `cdk synth --no-validation` has it.
+  process.env.CDK_VALIDATION = 'false';
+  try {
+    return assemble((app) => ({ only: new DownburstStack(app, 'Downburst', props) })).only.template;
+  } finally {
+    delete process.env.CDK_VALIDATION;
+  }
+}
+
+function assemble<Name extends string>(make: (app: App) => Record<Name, Stack>): Record<Name, Synthesised> {
   const outdir = mkdtempSync(join(tmpdir(), 'downburst-synth-'));
   try {
     const app = new App({ outdir, context: { ...context, 'aws:cdk:bundling-stacks': [] } });
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     const stacks = Object.entries<Stack>(make(app));
     const assembly = app.synth();
     const made = stacks.map(([name, stack]): [string, Synthesised] => {
@@ -46,17 +64,13 @@ export function synthesiseAll<Name extends string>(make: (app: App) => Record<Na
       const warnings = artifact.messages.flatMap(({ entry }) =>
         entry.type === 'aws:cdk:warning' && typeof entry.data === 'string' ? entry.data : [],
       );
-      return [name, { template: artifact.template as Template, warnings }];
+      const terminationProtection = artifact.terminationProtection === true;
+      return [name, { template: artifact.template as Template, warnings, terminationProtection }];
     });
     return Object.fromEntries(made) as Record<Name, Synthesised>;
   } finally {
     rmSync(outdir, { recursive: true });
   }
-}
-
-/** A stack's template. */
-export function synthesise(props: DownburstStackProps = {}): Template {
-  return synthesiseAll((app) => ({ only: new DownburstStack(app, 'Downburst', props) })).only.template;
 }
 
 /** All resources of a type, by their logical ids. */

@@ -184,6 +184,7 @@ describe('settings', () => {
       expect(Properties.AlarmActions).toEqual([PAGES]);
     }
     expect(resourcesOf(template, 'AWS::SNS::Topic').size).toBe(0);
+    expect([given, first].map(({ terminationProtection }) => terminationProtection)).toEqual([true, false]);
     const mappings = resourcesOf(template, 'AWS::Lambda::EventSourceMapping');
     expect([...mappings.values()].map(({ Properties }) => Properties)).toEqual([
       expect.objectContaining({ ScalingConfig: { MaximumConcurrency: 7 } }),
@@ -220,7 +221,7 @@ describe('a VPC', () => {
   });
 
   it('is warned of, since its NAT gateway bills by the gigabyte', () => {
-    expect(inVpc.warnings.filter((warning) => warning.includes('bills each gigabyte'))).toHaveLength(1);
+    expect(inVpc.warnings).toEqual([expect.stringContaining('bills each gigabyte')]);
   });
 
   it('is not warned of where somebody said that they know', () => {
