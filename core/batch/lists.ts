@@ -1,4 +1,4 @@
-import { formatOfName, formatOfType } from '../lists/formats.ts';
+import { formatOfName, formatOfType } from '../lists/format-names.ts';
 import { unusable } from '../lists/item.ts';
 import { InvalidOptionError, UnknownListError } from '../model/errors.ts';
 import { LIST_KEPT_MS, LIST_UPLOAD_MS } from '../model/limits.ts';

@@ -90,6 +90,7 @@ export function textOf(value: Value): string {
 
 export interface FunctionProperties {
   Environment: { Variables: Record<string, Value> };
+  Handler: string;
   LoggingConfig: { LogGroup: Value };
   Role: Value;
   Runtime: string;
