@@ -1,4 +1,3 @@
-import { stringify } from 'csv-stringify/sync';
 import type { Context } from 'hono';
 import Negotiator from 'negotiator';
 import type { FileDocument } from './documents.ts';
@@ -36,16 +35,23 @@ export function filesFormat(accept: string | undefined): Format {
 }
 
 /** Answers with a page of outcomes; the next page's address is in the Link header (RFC 8288), whatever the format. */
-export function answerFiles(c: Context, format: Format, files: FileDocument[], nextCursor?: string): Response {
+export async function answerFiles(
+  c: Context,
+  format: Format,
+  files: FileDocument[],
+  nextCursor?: string,
+): Promise<Response> {
   c.header('vary', 'accept');
   if (nextCursor !== undefined) c.header('link', `<${nextPath(c.req.url, nextCursor)}>; rel="next"`);
   if (format === 'application/json') return c.json({ files, nextCursor });
   c.header('content-type', format === 'text/csv' ? 'text/csv; charset=utf-8; header=present' : format);
-  return c.body(format === 'text/csv' ? toCsv(files) : files.map((file) => `${JSON.stringify(file)}\n`).join(''));
+  return c.body(format === 'text/csv' ? await toCsv(files) : files.map((file) => `${JSON.stringify(file)}\n`).join(''));
 }
 
 /** CSV by RFC 4180 with a header row. What a spreadsheet would run as a formula gets a \' before it. */
-function toCsv(files: FileDocument[]): string {
+async function toCsv(files: FileDocument[]): Promise<string> {
+  // Loaded when somebody asks for it, and not at every cold start.
+  const { stringify } = await import('csv-stringify/sync');
   return stringify(files, {
     header: true,
     columns: [...COLUMNS],

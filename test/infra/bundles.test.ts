@@ -16,7 +16,7 @@ import { httpEvent, scheduledEvent, sqsEvent, type HttpRequest } from '../helper
 import { linesOf } from '../helpers/log.ts';
 import { LIMITS, submit } from '../unit/batch/service.ts';
 import { startFileOrigin } from '../integration/local/file-origin.ts';
-import { build, type Built, type Bundle } from './bundles.ts';
+import { build, eagerModules, type Built, type Bundle } from './bundles.ts';
 import { expectGranted, watched } from './grants.ts';
 import { startInstance, type Instance } from './instance.ts';
 import { receive } from './queue.ts';
@@ -88,6 +88,24 @@ describe('the built functions', () => {
   it('are five, none too large', () => {
     expect([...built.bundles.keys()].sort()).toEqual(NAMES);
     for (const { bytes } of built.bundles.values()) expect(bytes).toBeLessThan(MAX_BUNDLE_BYTES);
+  });
+
+  const PARSERS = ['core/lists/table.ts', 'node_modules/csv-parse/', 'node_modules/@streamparser/'];
+  const ON_DEMAND = ['http/openapi.ts', 'node_modules/csv-stringify/'];
+  it('load at a cold start nothing that they do not need', async () => {
+    const unneeded = {
+      api: [...ON_DEMAND, 'core/turn/', 'core/download/connections.ts'],
+      status: [...ON_DEMAND, ...PARSERS, 'core/turn/', 'core/download/connections.ts', 'core/plan/collect.ts'],
+      planner: ['http/', 'core/turn/', 'core/download/connections.ts', 'node_modules/hono/'],
+      worker: ['http/', ...PARSERS, 'core/plan/collect.ts', 'node_modules/hono/'],
+      sweeper: ['http/', ...PARSERS, 'core/turn/', 'core/plan/collect.ts', 'node_modules/hono/', 'node_modules/zod/'],
+    };
+    const modules = await eagerModules(NAMES);
+    for (const [name, starts] of Object.entries(unneeded)) {
+      const loaded = modules.get(name) ?? [];
+      expect(loaded).toContain(`lambdas/${name}.ts`);
+      expect(loaded.filter((module) => starts.some((start) => module.startsWith(start)))).toEqual([]);
+    }
   });
 
   it.each(NAMES)('begin nothing before they are called: %s', async (name) => {

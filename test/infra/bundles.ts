@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { build as bundle, stop, type Metafile } from 'esbuild';
 import { functionsOf, type Template } from './synth.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,8 +19,6 @@ export interface Bundle {
   bytes: number;
   /** About what Lambda downloads. */
   gzippedBytes: number;
-  /** The modules that it is made of, from this project's root, as `core/batch/close.ts`. */
-  modules: string[];
 }
 
 export interface Built {
@@ -47,7 +46,40 @@ export async function build(folder: string): Promise<Built> {
 async function bundleIn(folder: string, handler: string): Promise<Bundle> {
   const file = join(folder, 'index.mjs');
   const code = await readFile(file);
-  const { sources } = JSON.parse(await readFile(`${file}.map`, 'utf8')) as { sources: string[] };
-  const modules = sources.map((source) => relative(ROOT, resolve(folder, source)));
-  return { folder, handler, file, bytes: code.length, gzippedBytes: gzipSync(code).length, modules };
+  if (!(await readdir(folder)).includes('index.mjs.map')) throw new Error(`${file} has no source map.`);
+  return { folder, handler, file, bytes: code.length, gzippedBytes: gzipSync(code).length };
+}
+
+/**
+ * The modules that each function runs at every cold start, from this project's root: all but what is imported when it is
+ * needed, and what the bundler leaves out.
+ */
+export async function eagerModules(names: readonly string[]): Promise<Map<string, string[]>> {
+  const { metafile } = await bundle({
+    entryPoints: names.map((name) => `lambdas/${name}.ts`),
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    mainFields: ['module', 'main'],
+    metafile: true,
+    write: false,
+    outdir: 'dist',
+  });
+  await stop();
+  return new Map(names.map((name) => [name, eagerIn(metafile, name)]));
+}
+
+function eagerIn({ inputs, outputs }: Metafile, name: string): string[] {
+  const eager = new Set<string>();
+  const visit = (module: string) => {
+    if (eager.has(module)) return;
+    eager.add(module);
+    for (const { path, kind, external } of inputs[module]?.imports ?? []) {
+      if (external !== true && kind !== 'dynamic-import') visit(path);
+    }
+  };
+  visit(`lambdas/${name}.ts`);
+  const kept = outputs[`dist/${name}.js`]?.inputs ?? {};
+  return [...eager].filter((module) => (kept[module]?.bytesInOutput ?? 0) > 0);
 }
