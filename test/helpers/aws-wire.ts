@@ -13,6 +13,8 @@ export interface WireCall {
   attempts: WireAttempt[];
   /** The answer that the caller got. */
   output?: Record<string, unknown>;
+  /** The name of the error that the caller got instead. */
+  error?: string;
 }
 
 export interface WireAttempt {
@@ -73,6 +75,9 @@ export function createWire(): Wire {
             const result = await next(args);
             call.output = result.output as unknown as Record<string, unknown>;
             return result;
+          } catch (error) {
+            call.error = error instanceof Error ? error.name : String(error);
+            throw error;
           } finally {
             underWay -= 1;
           }

@@ -20,7 +20,7 @@ import { build, eagerModules, type Built, type Bundle } from './bundles.ts';
 import { expectGranted, watched } from './grants.ts';
 import { startInstance, type Instance } from './instance.ts';
 import { receive } from './queue.ts';
-import type { Need } from './recorder.ts';
+import type { Need } from './needs.ts';
 import { functionsOf } from './synth.ts';
 
 const NAMES = ['api', 'planner', 'status', 'sweeper', 'worker'];

@@ -1,143 +1,187 @@
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { createAwsStores } from '../../adapters/aws/stores.ts';
-import { parseNetworks } from '../../core/download/address-guard.ts';
-import { createByteBudget } from '../../core/download/byte-budget.ts';
-import { createDownloader } from '../../core/download/create-downloader.ts';
-import type { TurnDeps } from '../../core/turn/turn.ts';
-import type { PlanningService } from '../../core/batch/service.ts';
-import { createApiHandler } from '../../lambdas/api.ts';
-import { createPlannerHandler } from '../../lambdas/planner.ts';
-import { createWorkerHandler } from '../../lambdas/worker.ts';
-import { startAws } from '../helpers/aws.ts';
-import { everyNameIsLocal } from '../helpers/download.ts';
-import { httpEvent, invocation, sqsEvent } from '../helpers/lambda-events.ts';
-import { createTestLog } from '../helpers/log.ts';
-import { createManualClock } from '../helpers/manual-clock.ts';
+import { randomUUID } from 'node:crypto';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { PurgeQueueCommand } from '@aws-sdk/client-sqs';
+import { expect, it } from 'vitest';
+import type { FileDocument, ListDocument, StatusDocument } from '../../http/documents.ts';
+import type { WireCall } from '../helpers/aws-wire.ts';
+import { cutOff, file, inTurn, redirect, status } from '../helpers/origin-answers.ts';
 import { startOrigin } from '../helpers/origin.ts';
-import { cutOff, file } from '../helpers/origin-answers.ts';
-import { outcome, settle } from '../unit/batch/outcomes.ts';
-import { LIMITS, submit } from '../unit/batch/service.ts';
-import { expectGranted, watched } from './grants.ts';
-import { receive } from './queue.ts';
+import { serve } from '../helpers/versions.ts';
+import { EVENT_SOURCE, startFleet, type Fleet } from '../integration/aws/fleet.ts';
+import { expectGrantedOnly } from './grants.ts';
+import { needsOf } from './needs.ts';
 import { synthesise } from './synth.ts';
 
-const MIB = 1024 ** 2;
-const MINUTE = 60_000;
+const FUNCTIONS = ['api', 'planner', 'status', 'sweeper', 'worker'];
+const NO_LIST = '01890a5d-ac96-774b-bcce-b302099a8057';
+/** What no client tries again. */
+const DENIED = { status: 403, body: '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>' };
 
-it('a worker may do all that storing takes: small files, large ones, uploads given up, and what waits', async () => {
-  const aws = await startAws();
-  const { env, needs } = await watched(aws);
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  const stores = createAwsStores({ ...aws.config, queueUrl: env.DOWNBURST_QUEUE_URL ?? '' });
-  onTestFinished(() => stores.close());
+/** A file of more than one part. */
+const LARGE = Buffer.alloc(9_000_000, 'large');
+/** It breaks off in its fourth part, when the first has landed, and is then put off for an hour. */
+const PUT_OFF = inTurn(
+  serve({ body: Buffer.alloc(26_000_000), etag: '"1"' }, 25_900_000),
+  status(503, { 'retry-after': '3600' }),
+);
+/** Entries that fail without a request, and make manifest and failed list larger than one part. */
+const BLOCKED = Array.from({ length: 4500 }, (_, n) => `http://10.0.0.${n % 4}/${n}/${'x'.repeat(2000)}`);
 
-  const large = Buffer.alloc(20 * MIB, 'a');
-  const whole = file(large);
-  const brokenAtFirst = cutOff(large.subarray(0, 12 * MIB), large.length);
+/** Does once, over a fleet of the deployed functions, what users do and what can go wrong: every way that calls AWS. */
+async function live(fleet: Fleet, faults: Faults): Promise<void> {
+  const { ask, run, finish, aws } = fleet;
+  const get = async <T>(path: string) => (await ask({ path })).document as T;
+  const post = async (path: string, body: object = {}, expected = 202) => {
+    const headers = {
+      'content-type': 'application/json',
+      'idempotency-key': randomUUID(),
+    };
+    const answer = await ask({ method: 'POST', path, headers, body: JSON.stringify(body) });
+    expect(answer.status, fleet.logged.join('')).toBe(expected);
+    return answer.document as StatusDocument;
+  };
+  const submit = (urls: string[], options: object = {}) => post('/batches', { urls, options });
+  const upload = async (list: string, options: object = {}) => {
+    const announced = await post('/lists', { bytes: Buffer.byteLength(list), format: 'text' }, 201);
+    const { listId, upload } = announced as unknown as ListDocument;
+    await fetch(upload.url, { method: upload.method, headers: upload.headers, body: list });
+    return { listId, batch: await post('/batches', { listId, options }) };
+  };
+  const loseTickets = () => aws.clients.sqs.send(new PurgeQueueCommand({ QueueUrl: aws.config.queueUrl }));
+  const deleteObject = (Bucket: string, Key: string) => aws.clients.s3.send(new DeleteObjectCommand({ Bucket, Key }));
+  const other = await startOrigin({ '/x': file('x'), '/y': file('y') });
   const origin = await startOrigin({
     '/small': file('small'),
-    '/large': whole,
-    '/broken': (visit) => (visit.earlier === 0 ? brokenAtFirst(visit) : whole(visit)),
+    '/large': file(LARGE),
+    '/broken': inTurn(cutOff(LARGE.subarray(0, 8_900_000), LARGE.length), file(LARGE)),
+    '/away': redirect(other.url('/x')),
+    '/put-off': PUT_OFF,
+    '/put-off-too': PUT_OFF,
   });
+  const shared = { prefix: 'shared/', headers: { authorization: 's3cr3t' } };
 
-  const clock = createManualClock();
-  const { download, close } = createDownloader({
-    files: stores.files,
-    clock,
-    budget: createByteBudget(64 * MIB),
-    resolve: everyNameIsLocal,
-    allowedNetworks: parseNetworks(['127.0.0.0/8']),
-  });
-  onTestFinished(close);
-  const deps: TurnDeps = {
-    ...stores,
-    clock,
-    // The longest pauses: a turn does not wait for a retry, but ends.
-    random: () => 1 - Number.EPSILON,
-    limits: LIMITS,
-    announce: () => Promise.resolve(),
-    warn: () => undefined,
-    download,
+  // Files of all sizes, one that breaks off, one that is not there; those that are there already; what came of it.
+  const first = await submit(
+    [origin.url('/small'), origin.url('/large'), origin.url('/broken'), origin.url('/no')],
+    shared,
+  );
+  expect(await finish(first.id)).toMatchObject({ done: 3, failed: 1 });
+  const again = await submit([origin.url('/small')], { prefix: 'shared/', ifExists: 'refresh' });
+  await finish(again.id);
+  const skipping = await submit([origin.url('/small')], { prefix: 'shared/' });
+  expect(await finish(skipping.id)).toMatchObject({ skipped: 1 });
+  const { files } = await get<{ files: FileDocument[] }>(`/batches/${skipping.id}/files?links=true`);
+  await deleteObject(aws.config.filesBucket, `${aws.config.filesPrefix}shared/${files[0]?.key}`);
+  await get(`/batches/${skipping.id}/files?links=true`);
+  await get(`/batches/${first.id}/files?state=failed`);
+  await get(`/batches/${first.id}/summary`);
+  await get('/batches');
+
+  // Entries that lead to the host of another shard.
+  const crossing = await submit([origin.url('/away'), other.url('/y')]);
+  expect(await finish(crossing.id)).toMatchObject({ done: 2 });
+
+  // Retried, paused, resumed, cancelled with an upload that waits, deleted.
+  const retried = await post(`/batches/${first.id}/retry`);
+  await post(`/batches/${retried.id}/pause`);
+  await post(`/batches/${retried.id}/resume`);
+  await finish(retried.id);
+  const waits = async (id: string) => {
+    const { retrying, shards } = await get<StatusDocument>(`/batches/${id}`);
+    return retrying > 0 && shards.working === 0;
   };
-  const batchId = await submit(
-    deps,
-    ['/small', '/large', '/broken'].map((path) => origin.url(path)),
-    {
-      options: { prefix: 'shared/' },
-      headers: { authorization: 's3cr3t' },
+  const putOff = await submit([origin.url('/put-off')]);
+  await run(() => waits(putOff.id));
+  expect(await post(`/batches/${putOff.id}/cancel`)).toMatchObject({ state: 'cancelled' });
+  await ask({ method: 'DELETE', path: `/batches/${putOff.id}` });
+
+  // A deletion that breaks off.
+  faults.s3 = ({ owner, command }) => owner === 'api' && command === 'DeleteObject';
+  expect(await ask({ method: 'DELETE', path: `/batches/${retried.id}` })).toMatchObject({ status: 500 });
+  faults.s3 = undefined;
+  await run(() => deleted(fleet, retried.id));
+
+  // Cancelled while a worker holds the lease that has died, and the ticket with it.
+  const orphaned = await submit([origin.url('/put-off-too')]);
+  await run(() => waits(orphaned.id));
+  faults.death = true;
+  await run(() => fleet.deaths > 0);
+  faults.death = false;
+  await loseTickets();
+  expect(await post(`/batches/${orphaned.id}/cancel`)).toMatchObject({ state: 'cancelling' });
+  expect(await finish(orphaned.id)).toMatchObject({ state: 'cancelled' });
+
+  // Tickets that are lost.
+  // And the answer to the sweeper's write, so that it looks whether that landed.
+  const lost = await submit([origin.url('/small')]);
+  await loseTickets();
+  faults.answer = ({ owner, command, attempts }) =>
+    owner === 'sweeper' && command === 'PutItem' && attempts.length === 1;
+  await finish(lost.id);
+  faults.answer = undefined;
+
+  // Lists that are uploaded: good, unknown, bad, gone, and one whose planner breaks off.
+  await post('/batches', { listId: NO_LIST }, 404);
+  const bad = await upload('nowhere\n', shared);
+  expect(await finish(bad.batch.id)).toMatchObject({ state: 'rejected' });
+  const gone = await upload(`${origin.url('/small')}\n`);
+  await deleteObject(aws.config.stateBucket, `lists/${gone.listId}`);
+  expect(await finish(gone.batch.id)).toMatchObject({ state: 'rejected' });
+
+  // A batch whose manifest and failed list are of several parts, which cannot be written at first, whoever tries.
+  faults.s3 = ({ owner, command }) => owner === 'planner' && command === 'UploadPart';
+  const large = await upload(BLOCKED.join('\n'));
+  await run(() => abortsOf(fleet, 'planner') > 0);
+  faults.s3 = ({ command, input: { Key } }) => command === 'UploadPart' && String(Key).endsWith('/failed.jsonl');
+  await run(() => abortsOf(fleet, 'sweeper') > 0);
+  await post(`/batches/${large.batch.id}/cancel`, {}, 500);
+  faults.s3 = undefined;
+  expect(await finish(large.batch.id)).toMatchObject({ failed: BLOCKED.length });
+}
+
+interface Faults {
+  /** Calls of S3 that are denied. */
+  s3: ((call: WireCall) => boolean) | undefined;
+  /** Calls whose answer is lost. */
+  answer: ((call: WireCall) => boolean) | undefined;
+  /** Workers die once they have their lease. */
+  death: boolean;
+}
+
+/** Whether the sweeper has removed what is kept of a batch. */
+function deleted({ calls }: Fleet, batchId: string): boolean {
+  return calls.some(
+    ({ owner, command, input }) =>
+      owner === 'sweeper' && command === 'DeleteObject' && input.Key === `secrets/${batchId}.json`,
+  );
+}
+
+/** Uploads into the state bucket that a function has given up. */
+function abortsOf({ calls, aws }: Fleet, name: string): number {
+  return calls.filter(
+    ({ owner, command, input }) =>
+      owner.startsWith(name) && command === 'AbortMultipartUpload' && input.Bucket === aws.config.stateBucket,
+  ).length;
+}
+
+it('each function may do what it does, on what it does that, and nothing else', async () => {
+  const faults: Faults = { s3: undefined, answer: undefined, death: false };
+  const fleet = await startFleet({
+    seed: 1,
+    limits: { minEntriesPerShard: 1 },
+    dies: () => (faults.death ? 12 : undefined),
+    fault: (call) => {
+      if (faults.answer?.(call) === true) return 'lose answer';
+      return faults.s3?.(call) === true ? DENIED : undefined;
     },
-  );
-  const submitted = needs.length;
-  const messages = await receive(aws);
-  expect(messages).toHaveLength(1);
+  });
+  await live(fleet, faults);
 
-  const work = createWorkerHandler(deps, createTestLog().log);
-  const first = await work(sqsEvent(...messages), invocation(15 * MINUTE));
-  expect(first.batchItemFailures).toHaveLength(1);
-  await clock.advance(MINUTE);
-  expect(await work(sqsEvent(...messages), invocation(15 * MINUTE))).toEqual({ batchItemFailures: [] });
-  expect(await stores.ledger.getBatch(batchId)).toMatchObject({ state: 'finished', final: { done: 3 } });
-
-  const asked = needs.slice(submitted);
-  const actions = new Set(asked.map(({ action, resource }) => `${action} ${resource.split('/')[0] ?? ''}`));
-  const { stateBucket, filesBucket } = aws.config;
-  expect([...actions]).toEqual(
-    expect.arrayContaining([
-      `s3:GetObject ${filesBucket}`,
-      `s3:PutObject ${filesBucket}`,
-      `s3:AbortMultipartUpload ${filesBucket}`,
-      `s3:PutObject ${stateBucket}`,
-      `s3:DeleteObject ${stateBucket}`,
-    ]),
-  );
-  const template = synthesise({ filesPrefix: aws.config.filesPrefix });
-  expectGranted(template, 'worker', asked, aws);
-  expectGranted(template, 'api', needs.slice(0, submitted), aws);
-});
-
-it('the API may do all that control takes: keys, retries, and deleting what is left; and the planner, to read what failed', async () => {
-  const aws = await startAws();
-  const { env, needs } = await watched(aws);
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  const stores = createAwsStores({ ...aws.config, queueUrl: env.DOWNBURST_QUEUE_URL ?? '' });
-  onTestFinished(() => stores.close());
-  const clock = createManualClock();
-  const service: PlanningService = {
-    ...stores,
-    clock,
-    random: Math.random,
-    limits: { ...LIMITS, maxOpenBatches: 20 },
-    announce: () => Promise.resolve(),
-    warn: () => undefined,
-  };
-  const ask = createApiHandler(service, createTestLog().log);
-  const act = async (method: string, path: string) => {
-    const { statusCode, body } = await ask(httpEvent({ method, path, headers: { 'idempotency-key': path } }));
-    expect(statusCode, body).toBeLessThan(300);
-    return body === '' ? {} : (JSON.parse(body) as { id: string });
-  };
-
-  const id = await submit(service, ['https://a.example/1', 'https://a.example/2', 'https://a.example/3']);
-  await act('POST', `/batches/${id}/pause`);
-  await act('POST', `/batches/${id}/resume`);
-  const failed = [1, 2, 3].map((n) => outcome(n, 'failed'));
-  await settle(service, id, 0, failed, { finishedAt: clock.now() });
-  await act('POST', `/batches/${id}/cancel`);
-  const again = (await act('POST', `/batches/${id}/retry`)) as { id: string };
-  const asked = needs.length;
-  await createPlannerHandler(service, createTestLog().log)(aws.invocations.shift()?.event);
-  const planned = needs.splice(asked);
-  expect(await stores.ledger.getBatch(again.id)).toMatchObject({ state: 'running', total: 3 });
-  await act('DELETE', `/batches/${id}`);
-  await act('POST', `/batches/${again.id}/cancel`);
-  await act('DELETE', `/batches/${again.id}`);
-  expect(await Array.fromAsync(stores.state.list(''))).toEqual([]);
-
-  const actions = new Set(needs.map(({ action }) => action));
-  expect([...actions]).toEqual(expect.arrayContaining(['dynamodb:DeleteItem', 's3:DeleteObject', 's3:GetObject']));
-  const own = needs.filter(({ action, prefix }) => !(action === 's3:ListBucket' && prefix === ''));
-  const template = synthesise({ filesPrefix: aws.config.filesPrefix });
-  expectGranted(template, 'api', own, aws);
-  expect(planned.map(({ action }) => action)).toEqual(expect.arrayContaining(['s3:ListBucket', 's3:GetObject']));
-  expectGranted(template, 'planner', planned, aws);
+  const template = synthesise({ filesPrefix: fleet.aws.config.filesPrefix });
+  for (const name of FUNCTIONS) {
+    // The event source asks in the name of the worker.
+    const owners = name === 'worker' ? [name, EVENT_SOURCE] : [name];
+    const calls = fleet.calls.filter(({ owner }) => owners.some((start) => owner.startsWith(start)));
+    expectGrantedOnly(template, name, calls.flatMap(needsOf), fleet.aws.config);
+  }
 });

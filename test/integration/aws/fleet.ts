@@ -15,9 +15,9 @@ import { createStatusHandler } from '../../../lambdas/status.ts';
 import { createSweeperHandler } from '../../../lambdas/sweeper.ts';
 import { createWorkerHandler } from '../../../lambdas/worker.ts';
 import { createWire, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
-import { QUEUE_VISIBILITY_MS, startAws } from '../../helpers/aws.ts';
+import { QUEUE_VISIBILITY_MS, startAws, type Aws } from '../../helpers/aws.ts';
 import { createEventSource, type EventSourceOptions } from '../../helpers/event-source.ts';
-import { httpEvent, type HttpRequest } from '../../helpers/lambda-events.ts';
+import { httpEvent, routeOf, type HttpRequest } from '../../helpers/lambda-events.ts';
 import { createTestLog } from '../../helpers/log.ts';
 import { createManualClock } from '../../helpers/manual-clock.ts';
 import { countRequests, countUploads, createNames, type Requests, type Uploads } from './calls.ts';
@@ -32,6 +32,8 @@ const MS_PER_FILE = 5;
 const QUIET_TURNS = 30;
 /** The fleet is stuck if a batch takes longer than that. */
 const MAX_FLEET_MS = 24 * 60 * 60 * 1000;
+/** Whose calls are those of the queue's event source; none of them goes wrong. */
+export const EVENT_SOURCE = 'event source';
 
 export interface FleetOptions {
   seed: number;
@@ -58,6 +60,11 @@ export interface Fleet {
   ask: (request: HttpRequest) => Promise<{ status: number; document: unknown }>;
   /** Lets the fleet work and time pass until the batch is closed. */
   finish: (batchId: string) => Promise<StatusDocument>;
+  /** The same until this holds; it is asked whenever nothing is under way. */
+  run: (until: () => boolean | Promise<boolean>) => Promise<void>;
+  /** All calls of AWS so far, by their functions as owners; what the queue's event source asks for is its own. */
+  calls: readonly WireCall[];
+  aws: Pick<Aws, 'config' | 'clients' | 'invocations'>;
   uploads: () => Uploads;
   /** From now on nothing goes wrong on the wire. */
   endFaults: () => void;
@@ -95,6 +102,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const announced: Summary[] = [];
   const { log, told: logged } = createTestLog();
   const workers = new Set<Worker>();
+  let sweepAt = startedAt + SWEEP_INTERVAL_MS;
   let asked = 0;
   let draws = 0;
 
@@ -111,7 +119,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   /** An instance of a function: clients, stores and a clock of its own. */
   function createInstance(owner: string, life: Life) {
     const stores = createAwsStores(aws.config, wire.attach(aws.createClients(), owner));
-    const { ledger, tickets, state, files, startPlanner } = stores;
+    const { ledger, tickets, state, files, startPlanner, publish } = stores;
     const service: PlanningService = {
       startPlanner,
       ledger: life.wrap(ledger),
@@ -121,9 +129,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       clock: life.wrap<Service['clock']>(clock),
       random: () => chance(`random ${++draws}`),
       limits,
-      announce: (summary) => {
+      announce: async (summary) => {
+        await publish(summary);
         announced.push(summary);
-        return Promise.resolve();
       },
       warn: (message, details) => log.warn(message, details),
     };
@@ -188,7 +196,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   const source = createEventSource({
-    aws,
+    aws: { ...aws, clients: wire.attach(aws.createClients(), EVENT_SOURCE) },
     invoke,
     clock,
     maxConcurrency,
@@ -201,7 +209,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   const isFile = ({ command, input }: WireCall) => command === 'PutObject' && input.Bucket === aws.config.filesBucket;
   const nameOf = createNames();
-  wire.fault = (call) => options.fault?.(call, nameOf(call));
+  wire.fault = (call) => (call.owner === EVENT_SOURCE ? undefined : options.fault?.(call, nameOf(call)));
   wire.onAnswer = (call) => {
     // Without awaiting: an advance wakes sleepers, and none of them may be in the call's way.
     if (isFile(call)) void clock.advance(MS_PER_FILE);
@@ -219,9 +227,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   async function ask(request: HttpRequest): ReturnType<Fleet['ask']> {
     asked += 1;
     try {
-      const handler = request.method === 'POST' ? handlers.post : handlers.get;
+      const handler = routeOf(request.method ?? 'GET') === '$default' ? handlers.get : handlers.post;
       const { statusCode, body } = await handler(httpEvent(request));
-      return { status: statusCode, document: JSON.parse(body) as unknown };
+      return { status: statusCode, document: body === '' ? undefined : (JSON.parse(body) as unknown) };
     } finally {
       asked -= 1;
     }
@@ -234,12 +242,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     return Math.min(Infinity, ...times.filter((time) => time > clock.now()));
   }
 
-  async function finish(batchId: string): Promise<StatusDocument> {
+  async function run(until: () => boolean | Promise<boolean>): Promise<void> {
     const giveUpAt = clock.now() + MAX_FLEET_MS;
-    let sweepAt = clock.now() + SWEEP_INTERVAL_MS;
     while (clock.now() < giveUpAt) {
-      for (let planned = aws.invocations.shift(); planned; planned = aws.invocations.shift())
-        await planner(planned.event);
+      for (let planned = aws.invocations.shift(); planned; planned = aws.invocations.shift()) {
+        await planner(planned.event).catch((error: unknown) => log.error('the planner failed', error));
+      }
       await source.poll();
       await settle();
       if (clock.now() >= sweepAt) {
@@ -247,13 +255,16 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         await sweep().catch((error: unknown) => log.error('the sweeper failed', error));
         continue;
       }
-      if (announced.some(({ id }) => id === batchId) && source.invocations === 0) {
-        return (await ask({ path: `/batches/${batchId}` })).document as StatusDocument;
-      }
+      if (await until()) return;
       const next = Math.min(clock.nextDue() ?? Infinity, await nextVisible(), sweepAt);
       await clock.advanceTo(Math.max(next, clock.now()));
     }
-    throw new Error(`The batch did not end:\n${logged.join('')}`);
+    throw new Error(`It did not come to that:\n${logged.join('')}`);
+  }
+
+  async function finish(batchId: string): Promise<StatusDocument> {
+    await run(() => announced.some(({ id }) => id === batchId) && source.invocations === 0);
+    return (await ask({ path: `/batches/${batchId}` })).document as StatusDocument;
   }
 
   async function readBucket(): Promise<Map<string, string>> {
@@ -290,6 +301,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
     ask,
     finish,
+    run,
+    calls: wire.calls,
+    aws,
     uploads() {
       const dead = [...workers].filter(({ life }) => life.isDead).map(({ name }) => name);
       return countUploads(wire.calls, new Set(dead));
