@@ -178,6 +178,9 @@ describe('the built functions', () => {
       expectGranted(built.template, name, needs, aws);
     }
     expect(linesOf(await worker.end())).toEqual([
+      // Of the turn that had no time, and what that measured.
+      expect.objectContaining({ message: 'a turn begins', batchId: begun.id, shard: 0 }),
+      expect.objectContaining({ _aws: expect.anything() as unknown }),
       expect.objectContaining({ message: 'a turn begins', batchId: begun.id, shard: 0 }),
       expect.objectContaining({ message: 'batch closed', batchId: begun.id, failed: 2 }),
       expect.objectContaining({ FilesFailed: 2, ClosedBatches: 1 }),

@@ -83,8 +83,6 @@ async function live(fleet: Fleet, faults: Faults): Promise<void> {
 
   // Retried, paused, resumed, cancelled with an upload that waits, deleted.
   const retried = await post(`/batches/${first.id}/retry`);
-  await post(`/batches/${retried.id}/pause`);
-  await post(`/batches/${retried.id}/resume`);
   await finish(retried.id);
   const waits = async (id: string) => {
     const { retrying, shards } = await get<StatusDocument>(`/batches/${id}`);
@@ -92,6 +90,8 @@ async function live(fleet: Fleet, faults: Faults): Promise<void> {
   };
   const putOff = await submit([origin.url('/put-off')]);
   await run(() => waits(putOff.id));
+  await post(`/batches/${putOff.id}/pause`);
+  await post(`/batches/${putOff.id}/resume`);
   expect(await post(`/batches/${putOff.id}/cancel`)).toMatchObject({ state: 'cancelled' });
   await ask({ method: 'DELETE', path: `/batches/${putOff.id}` });
 

@@ -55,7 +55,7 @@ export function expectGrantedOnly(template: Template, name: string, needs: reado
     return area === undefined ? asked : [`${action} ${area}`];
   });
   const granted = grantsOf(template, name).filter((grant) => !BY_LAMBDA.some((own) => own.test(`${name} ${grant}`)));
-  expect(granted.sort()).toEqual(narrowest.flat().sort());
+  expect.soft(granted.sort(), `${name}: what is granted, beside what is asked for`).toEqual(narrowest.flat().sort());
 }
 
 /** What a function may do, as `s3:GetObject State/batches/*`; a listing by the prefix that it is limited to. */
