@@ -12,7 +12,7 @@ const mayImport = {
   local: ['core/', 'http/', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
   cli: ['core/', 'http/', 'local/', 'adapters/files/'],
   examples: ['http/'],
-  bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/'],
+  bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/', 'test/infra/'],
 };
 const folders = [...Object.keys(mayImport), 'test'];
 

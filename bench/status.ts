@@ -5,15 +5,9 @@
  *     node bench/status.ts [entries]
  */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
-import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import dynalite from 'dynalite';
-import { buildApp } from 'fauxqs';
 import { createClients } from '../adapters/aws/clients.ts';
 import { readConfig } from '../adapters/aws/config.ts';
 import { createAwsStores } from '../adapters/aws/stores.ts';
@@ -27,6 +21,7 @@ import { resultsKey } from '../core/model/layout.ts';
 import { MAX_OUTCOMES_PER_CHECKPOINT } from '../core/model/limits.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import { noCounts } from '../core/model/records.ts';
+import { startEmulators } from './emulators.ts';
 
 /** A deployment's most shards, and the fewest entries that it makes one of. */
 const MAX_SHARDS = 1000;
@@ -179,44 +174,13 @@ function openLocal(folder: string): Promise<Opened> {
 }
 
 async function openAws(): Promise<Opened> {
-  const fauxqs = buildApp({ logger: false });
-  const s3 = await fauxqs.listen({ host: '127.0.0.1', port: 0 });
-  const dynamo = dynalite({ createTableMs: 0 });
-  dynamo.listen(0, '127.0.0.1');
-  await once(dynamo, 'listening');
-  const [table, bucket] = ['ledger', 'state'];
-  Object.assign(process.env, {
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'bench',
-    AWS_SECRET_ACCESS_KEY: 'bench',
-    AWS_ENDPOINT_URL_S3: s3,
-    AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(dynamo.address() as AddressInfo).port}`,
-    DOWNBURST_TABLE: table,
-    DOWNBURST_STATE_BUCKET: bucket,
-    DOWNBURST_FILES_BUCKET: bucket,
-    DOWNBURST_QUEUE_URL: s3,
-  });
-  const clients = createClients();
-  await clients.dynamo.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: ['pk', 'sk'].map((name) => ({ AttributeName: name, AttributeType: 'S' })),
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    }),
-  );
-  await clients.s3.send(new CreateBucketCommand({ Bucket: bucket }));
-  const { ledger, state, close } = createAwsStores(readConfig(process.env), clients);
+  const emulators = await startEmulators(createClients);
+  const { ledger, state, close } = createAwsStores(readConfig(process.env));
   return {
     stores: { ledger, state, clock: systemClock },
     async close() {
       close();
-      dynamo.close();
-      dynamo.closeAllConnections();
-      await fauxqs.close();
+      await emulators.close();
     },
   };
 }

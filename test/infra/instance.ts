@@ -23,7 +23,10 @@ export interface Instance {
  * Starts a function's built code in a process of its own, as Lambda would: under a runtime client, and with nothing in
  * its environment but what Lambda sets and `env`.
  */
-export async function startInstance({ folder, handler }: Bundle, env: Record<string, string>): Promise<Instance> {
+export async function startInstance(
+  { folder, handler }: Pick<Bundle, 'folder' | 'handler'>,
+  env: Record<string, string>,
+): Promise<Instance> {
   const api = await startRuntimeApi();
   const child = spawn(process.execPath, [CLIENT], {
     stdio: ['ignore', 'pipe', 'pipe'],
