@@ -14,6 +14,8 @@ export interface World {
   limits: PlanLimits;
   /** Workers at once that the deployment allows. */
   maxConcurrency: number;
+  /** A source's connection counts as open until the file is stored, as it does; else until its body is there. */
+  heldWhileStored?: boolean;
 }
 
 /** AWS's own limits, from its documentation of November 2026, and what is assumed where it has none. */
@@ -24,20 +26,21 @@ export const PLATFORM = {
   maxPollers: 1250,
   /** Writes that one partition of a bucket takes, per second. */
   putsPerSecond: 3500,
-  /** S3 splits a busy partition in two "gradually": this is assumed. */
-  splitSeconds: 15 * 60,
+  /** After so long S3 has split a busy partition in two; AWS says 30 to 60 minutes. */
+  splitSeconds: 30 * 60,
   /** The time limit of a worker. */
   turnSeconds: 15 * 60,
   /** CPU of one vCPU for a file, in seconds: its GET, digest and signed PUT, twice what was measured. */
   cpuSecondsPerFile: 0.0025,
-  /** From the last byte of a small file to S3's answer. */
-  putSeconds: 0.03,
+  /** From the last byte of a file to S3's answer: the least of the 100 to 200 ms that AWS names for small objects. */
+  putSeconds: 0.1,
   /** Of a worker that was not there before; it is paid for. */
   coldStartSeconds: 0.5,
 };
 
 export interface Forecast {
   shards: number;
+  turns: number;
   seconds: number;
   cost: Cost;
   /** Of the requests that store the files, and nothing else. */
@@ -56,17 +59,17 @@ export function putsOf(fileBytes: number): number {
   return Math.ceil(fileBytes / partBytesFor(fileBytes)) + 2;
 }
 
-/** Seconds for which a file has one connection. */
-export function connectionSeconds(fileBytes: number): number {
-  return ASSUMED.responseMs / 1000 + fileBytes / ASSUMED.bytesPerSecond + PLATFORM.putSeconds;
+/** Seconds for which a file has one connection of its source. */
+export function connectionSeconds({ fileBytes, heldWhileStored = true }: World): number {
+  return ASSUMED.responseMs / 1000 + fileBytes / ASSUMED.bytesPerSecond + (heldWhileStored ? PLATFORM.putSeconds : 0);
 }
 
 /** Files per second that a shard's turn stores: by its connections, its hosts' connections, its network and its CPU. */
-export function shardRate({ segments, connections, connectionsPerHost }: ShardPlan, fileBytes: number): number {
+export function shardRate({ segments, connections, connectionsPerHost }: ShardPlan, world: World): number {
   const open = segments.reduce((sum, { entries }) => sum + Math.min(entries, connectionsPerHost), 0);
   return Math.min(
-    Math.min(connections, open) / connectionSeconds(fileBytes),
-    ASSUMED.workerBytesPerSecond / fileBytes,
+    Math.min(connections, open) / connectionSeconds(world),
+    ASSUMED.workerBytesPerSecond / world.fileBytes,
     1 / PLATFORM.cpuSecondsPerFile,
   );
 }
@@ -98,7 +101,7 @@ export function forecast(world: World): Forecast {
   );
   const puts = putsOf(fileBytes);
   const workSeconds = PLATFORM.turnSeconds - TURN_TAIL_MS / 1000;
-  const queue: Turn[] = shards.map((shard) => ({ left: shard.entries, rate: shardRate(shard, fileBytes), until: 0 }));
+  const queue: Turn[] = shards.map((shard) => ({ left: shard.entries, rate: shardRate(shard, world), until: 0 }));
   let working: Turn[] = [];
   let [seconds, worked, turns, coldStarts, checkpoints] = [0, 0, 0, 0, 0];
 
@@ -155,6 +158,7 @@ export function forecast(world: World): Forecast {
   const slowest = (Object.keys(floors) as (keyof typeof floors)[]).reduce((a, b) => (floors[b] > floors[a] ? b : a));
   return {
     shards: shards.length,
+    turns,
     seconds,
     cost,
     putDollars,
@@ -168,14 +172,15 @@ export function forecast(world: World): Forecast {
 const MANIFEST_LINE_BYTES = 100;
 
 /** How long a batch would take at the least by one limit alone. */
-function floorsOf({ hosts, filesPerHost, fileBytes, limits, maxConcurrency }: World): Forecast['floors'] {
+function floorsOf(world: World): Forecast['floors'] {
+  const { hosts, filesPerHost, fileBytes, limits, maxConcurrency } = world;
   const files = hosts * filesPerHost;
   const connections = Math.min(filesPerHost, limits.connectionsPerHost);
   const perWorker = Math.min(ASSUMED.workerBytesPerSecond / fileBytes, 1 / PLATFORM.cpuSecondsPerFile);
   let [stored, s3] = [0, 0];
   for (; stored < files * putsOf(fileBytes); s3++) stored += putsAt(s3);
   return {
-    sources: (filesPerHost * connectionSeconds(fileBytes)) / connections,
+    sources: (filesPerHost * connectionSeconds(world)) / connections,
     workers: files / perWorker / maxConcurrency,
     s3,
   };
