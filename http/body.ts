@@ -1,9 +1,8 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { decodeList, isGzip } from '../core/lists/decode.ts';
-import { formatOfType, LIST_TYPES } from '../core/lists/format-names.ts';
 import { InvalidListError } from '../core/model/errors.ts';
 import { MAX_INLINE_LIST_BYTES } from '../core/model/limits.ts';
-import type { ListFormat } from '../core/model/list-format.ts';
+import { formatOfType, LIST_TYPES, type ListFormat } from '../core/model/list-format.ts';
 import { Problem } from './problem.ts';
 
 const MIB = 1024 ** 2;

@@ -1,9 +1,8 @@
-import { formatOfName, formatOfType } from '../lists/format-names.ts';
 import { unusable } from '../lists/item.ts';
 import { InvalidOptionError, UnknownListError } from '../model/errors.ts';
 import { LIST_KEPT_MS, LIST_UPLOAD_MS } from '../model/limits.ts';
 import { announcementKey, listKey, listOfKey, LISTS_PREFIX } from '../model/layout.ts';
-import { LIST_FORMATS, type ListFormat } from '../model/list-format.ts';
+import { formatOfName, formatOfType, LIST_FORMATS, type ListFormat } from '../model/list-format.ts';
 import type { UploadedList } from '../model/records.ts';
 import { ObjectStoreError, type ObjectStore, type UploadLink } from '../ports/object-store.ts';
 import { newId, timeOf } from './ids.ts';

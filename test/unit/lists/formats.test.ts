@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { formatOfName, formatOfType } from '../../../core/lists/format-names.ts';
 import { readList } from '../../../core/lists/formats.ts';
-import type { ListFormat } from '../../../core/model/list-format.ts';
+import { formatOfName, formatOfType, type ListFormat } from '../../../core/model/list-format.ts';
 import { failureOf, piecesOf, valuesOf } from './read.ts';
 
 const A = 'https://h/a';
