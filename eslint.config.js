@@ -9,8 +9,9 @@ const mayImport = {
   adapters: ['core/'],
   lambdas: ['core/', 'http/', 'adapters/aws/', 'adapters/system-clock.ts'],
   infra: ['core/model/', 'adapters/aws/settings.ts'],
-  local: ['core/', 'http/', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
-  cli: ['core/', 'http/', 'local/', 'adapters/files/'],
+  local: ['core/', 'http/', 'web/page.ts', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
+  cli: ['core/', 'http/', 'local/', 'web/', 'adapters/files/'],
+  web: ['core/model/', 'http/documents.ts', 'http/problem.ts'],
   examples: ['http/'],
   bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/', 'test/infra/'],
 };
@@ -42,7 +43,7 @@ function importRule([folder, allowed]) {
   };
   const foreign = folder === 'core' ? [{ group: FOREIGN_TO_CORE, message: 'The core knows no host.' }] : [];
   return {
-    files: [`${folder}/**/*.ts`],
+    files: [`${folder}/**/*.{ts,tsx}`],
     rules: { 'no-restricted-imports': ['error', { patterns: [ours, ...foreign] }] },
   };
 }

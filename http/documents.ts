@@ -212,4 +212,5 @@ export type StatusDocument = Options<z.infer<typeof statusSchema>>;
 export type BatchItemDocument = z.infer<typeof batchItemSchema>;
 export type FileDocument = z.infer<typeof fileSchema>;
 export type ListDocument = z.infer<typeof listDocumentSchema>;
+export type SummaryDocument = Options<z.infer<typeof summarySchema>>;
 export type DryRunDocument = Options<z.infer<typeof dryRunSchema>>;

@@ -14,6 +14,7 @@ import { createApp } from '../http/app.ts';
 import { addUploadRoute } from '../http/lists.ts';
 import { addReadRoutes } from '../http/read-app.ts';
 import { addWriteRoutes } from '../http/write-app.ts';
+import { addPageRoutes } from '../web/page.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { addFilesRoute, localLinks } from './files-route.ts';
 import { addGuard } from './guard.ts';
@@ -105,6 +106,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
     (app) => addFilesRoute(app, stores.files),
     (app) => addUploadRoute(app, service),
+    addPageRoutes,
   );
   const fetch: Fetch = async (request) => app.fetch(request);
   await options.beforeWork?.(fetch);

@@ -1,0 +1,70 @@
+import type { ProblemDocument } from '../../http/problem.ts';
+
+/** The service refuses a request, and says why. */
+export class ProblemError extends Error {
+  readonly problem: ProblemDocument;
+
+  constructor(problem: ProblemDocument) {
+    super(problem.detail);
+    this.name = 'ProblemError';
+    this.problem = problem;
+  }
+}
+
+/** Nobody knows whether the request was heard: no answer came, or none that means anything. It may be sent again. */
+export class AwayError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AwayError';
+  }
+}
+
+/** A path of the API, `/batches/…`, where this page reaches it: beside the page, which may lie below another path. */
+export function urlOf(path: string): URL {
+  return new URL(path.replace(/^\//, ''), document.baseURI);
+}
+
+/** Sends a request. Errors: `ProblemError`, `AwayError`; an `AbortError` for who aborted. */
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(urlOf(path), init).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new AwayError('The service does not answer.', { cause: error });
+  });
+  if (response.ok) return response;
+  throw await refusalOf(response);
+}
+
+/** What an answer that is none of success says. */
+async function refusalOf(response: Response): Promise<ProblemError | AwayError> {
+  const { status } = response;
+  const said = response.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
+  const problem = said ? ((await response.json().catch(() => undefined)) as ProblemDocument | undefined) : undefined;
+  // A gateway's own: its function did not answer, or it has too much to do.
+  if (status >= 500 || (status === 429 && !problem)) return new AwayError(problem?.detail ?? `It answers ${status}.`);
+  return problem ? new ProblemError(problem) : new AwayError(`Something else answers there: ${status}.`);
+}
+
+export interface Answer<T> {
+  body: T;
+  /** When to ask again, in seconds; absent where nothing will change any more. */
+  retryAfterSeconds?: number;
+}
+
+/** Reads a document of the API. Errors: as `send`. */
+export async function read<T>(path: string, signal: AbortSignal): Promise<Answer<T>> {
+  const response = await send(path, { signal });
+  const body = (await response.json().catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new AwayError('The answer broke off.', { cause: error });
+  })) as T;
+  const retryAfter = response.headers.get('retry-after');
+  return retryAfter === null ? { body } : { body, retryAfterSeconds: Number(retryAfter) };
+}
+
+/** POSTs a document, or nothing, and answers with the one that comes back. Errors: as `send`. */
+export async function post<T>(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const json = body !== undefined && { 'content-type': 'application/json' };
+  const text = body === undefined ? null : JSON.stringify(body);
+  const response = await send(path, { method: 'POST', headers: { ...json, ...headers }, body: text });
+  return (await response.json()) as T;
+}

@@ -1,0 +1,68 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { BatchList } from './batch-list.tsx';
+import { BatchView } from './batch.tsx';
+import { ReachedContext } from './polling.ts';
+import { batchesHref, NEW_HREF, useRoute, type Route } from './route.ts';
+import { StartForm } from './start.tsx';
+
+/** The whole page: what the address names, and whether the service is there. */
+export function App() {
+  const route = useRoute();
+  const [reached, setReached] = useState(true);
+  const main = useRef<HTMLElement>(null);
+  const place = route.view === 'batch' ? route.id : route.view;
+  const first = useRef(place);
+
+  // Who uses the keyboard or a screen reader begins at the top of what has been opened.
+  useEffect(() => {
+    if (first.current === place) return;
+    first.current = place;
+    scrollTo(0, 0);
+    main.current?.focus();
+  }, [place]);
+
+  return (
+    <ReachedContext.Provider value={setReached}>
+      <header class="bar">
+        <a class="brand" href={batchesHref()}>
+          <img src="icon.svg" alt="" width="24" height="24" />
+          Downburst
+        </a>
+        <nav aria-label="Main">
+          <a href={batchesHref()} aria-current={route.view === 'batches' ? 'page' : undefined}>
+            Batches
+          </a>
+          <a class="button primary" href={NEW_HREF} aria-current={route.view === 'new' ? 'page' : undefined}>
+            New batch
+          </a>
+        </nav>
+      </header>
+      <div role="status" class="away">
+        {!reached && <p>The service cannot be reached. What you see is as it was; this page goes on by itself.</p>}
+      </div>
+      <main ref={main} tabIndex={-1}>
+        <View route={route} />
+      </main>
+    </ReachedContext.Provider>
+  );
+}
+
+function View({ route }: { route: Route }) {
+  switch (route.view) {
+    case 'batches':
+      return <BatchList cursor={route.cursor} />;
+    case 'new':
+      return <StartForm />;
+    case 'batch':
+      return <BatchView key={route.id} id={route.id} files={route} />;
+    case 'unknown':
+      return (
+        <section>
+          <h1>There is nothing here</h1>
+          <p>
+            <a href={batchesHref()}>All batches</a>
+          </p>
+        </section>
+      );
+  }
+}

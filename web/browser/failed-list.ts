@@ -1,0 +1,35 @@
+import { send } from './api.ts';
+
+/** Failed entries that are asked for at once. */
+const PAGE_SIZE = 1000;
+
+/**
+ * Reads the failed entries of a batch as NDJSON, page by page, and has the browser save them: a list that can be posted
+ * again. What is read is the browser's to keep (a Blob), not the page's.
+ *
+ * @param failed how many there are; a batch that runs has no last page
+ * @param told of how many are read
+ * @throws as `send`
+ */
+export async function downloadFailedList(id: string, failed: number, told: (read: number) => void): Promise<void> {
+  const pages: Blob[] = [];
+  let read = 0;
+  let next: string | undefined = `batches/${id}/files?state=failed&limit=${PAGE_SIZE}`;
+  while (next !== undefined && read < failed) {
+    const response: Response = await send(next, { headers: { accept: 'application/x-ndjson' } });
+    const text = await response.text();
+    pages.push(new Blob([text]));
+    read += text.split('\n').length - 1;
+    told(read);
+    next = /^<([^>]+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
+  }
+  save(new Blob(pages, { type: 'application/x-ndjson' }), `${id}-failed.jsonl`);
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
