@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Argument, Option, type Command } from 'commander';
-import { formatOfName } from '../core/lists/formats.ts';
-import { LIST_FORMATS, type ListFormat } from '../core/model/list-format.ts';
+import { formatOfName, LIST_FORMATS, type ListFormat } from '../core/model/list-format.ts';
 import { UsageError } from './exit.ts';
 
 /** A list that the user gave, wherever it came from. */

@@ -39,9 +39,10 @@ async function refusalOf(response: Response): Promise<ProblemError | AwayError> 
   const { status } = response;
   const said = response.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
   const problem = said ? ((await response.json().catch(() => undefined)) as ProblemDocument | undefined) : undefined;
-  // A gateway's own: its function did not answer, or it has too much to do.
-  if (status >= 500 || (status === 429 && !problem)) return new AwayError(problem?.detail ?? `It answers ${status}.`);
-  return problem ? new ProblemError(problem) : new AwayError(`Something else answers there: ${status}.`);
+  if (problem && status < 500) return new ProblemError(problem);
+  // A gateway's own answer, or a service that failed: what was asked for may be done, or be there, in a while.
+  const advice = status === 401 || status === 403 ? ': see whether your credentials may call it' : '';
+  return new AwayError(problem?.detail ?? `The service answers ${status}${advice}.`);
 }
 
 export interface Answer<T> {

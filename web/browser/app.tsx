@@ -1,14 +1,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { BatchList } from './batch-list.tsx';
 import { BatchView } from './batch.tsx';
-import { ReachedContext } from './polling.ts';
+import { AwayContext } from './polling.ts';
 import { batchesHref, NEW_HREF, useRoute, type Route } from './route.ts';
 import { StartForm } from './start.tsx';
 
 /** The whole page: what the address names, and whether the service is there. */
 export function App() {
   const route = useRoute();
-  const [reached, setReached] = useState(true);
+  const [away, setAway] = useState<string>();
   const main = useRef<HTMLElement>(null);
   const place = route.view === 'batch' ? route.id : route.view;
   const first = useRef(place);
@@ -22,7 +22,7 @@ export function App() {
   }, [place]);
 
   return (
-    <ReachedContext.Provider value={setReached}>
+    <AwayContext.Provider value={setAway}>
       <header class="bar">
         <a class="brand" href={batchesHref()}>
           <img src="icon.svg" alt="" width="24" height="24" />
@@ -38,12 +38,12 @@ export function App() {
         </nav>
       </header>
       <div role="status" class="away">
-        {!reached && <p>The service cannot be reached. What you see is as it was; this page goes on by itself.</p>}
+        {away !== undefined && <p>{away} What you see is as it was; this page goes on by itself.</p>}
       </div>
       <main ref={main} tabIndex={-1}>
         <View route={route} />
       </main>
-    </ReachedContext.Provider>
+    </AwayContext.Provider>
   );
 }
 

@@ -6,8 +6,8 @@ import { ProblemError, read } from './api.ts';
 /** Pauses between attempts to reach a service that is away, in milliseconds: twice as long each time. */
 const AWAY_MS = { first: 1000, longest: 10_000 };
 
-/** Told whenever a poll finds the service there or away. */
-export const ReachedContext = createContext<(reached: boolean) => void>(() => undefined);
+/** Told whenever a poll finds the service there, or why it is away. */
+export const AwayContext = createContext<(reason: string | undefined) => void>(() => undefined);
 
 export interface Polled<T> {
   /** What was answered last, however long ago. */
@@ -28,7 +28,7 @@ export interface Polled<T> {
 export function usePolled<T>(path: string | undefined, everySeconds?: number): Polled<T> {
   const [answer, setAnswer] = useState<{ path: string; data?: T; problem?: ProblemDocument }>();
   const [round, setRound] = useState(0);
-  const reached = useContext(ReachedContext);
+  const away = useContext(AwayContext);
 
   useEffect(() => {
     if (path === undefined) return undefined;
@@ -36,12 +36,12 @@ export function usePolled<T>(path: string | undefined, everySeconds?: number): P
     poll<T>(path, everySeconds, stop.signal, {
       answered: (data) => setAnswer({ path, data }),
       refused: (problem) => setAnswer({ path, problem }),
-      reached,
+      away,
     }).catch((error: unknown) => {
       if (!stop.signal.aborted) throw error;
     });
     return () => stop.abort();
-  }, [path, everySeconds, round, reached]);
+  }, [path, everySeconds, round, away]);
 
   const current = answer?.path === path ? answer : undefined;
   const refresh = useCallback(() => setRound((last) => last + 1), []);
@@ -51,7 +51,7 @@ export function usePolled<T>(path: string | undefined, everySeconds?: number): P
 interface Listener<T> {
   answered: (data: T) => void;
   refused: (problem: ProblemDocument) => void;
-  reached: (reached: boolean) => void;
+  away: (reason: string | undefined) => void;
 }
 
 /** Polls until the document is final, or refused. Errors: the signal's reason. */
@@ -60,18 +60,19 @@ async function poll<T>(path: string, everySeconds: number | undefined, signal: A
     await shown(signal);
     try {
       const { body, retryAfterSeconds = everySeconds } = await read<T>(path, signal);
-      tell.reached(true);
+      tell.away(undefined);
       tell.answered(body);
       if (retryAfterSeconds === undefined) return;
       awayMs = AWAY_MS.first;
       await pause(retryAfterSeconds * 1000, signal);
     } catch (error) {
       signal.throwIfAborted();
-      tell.reached(error instanceof ProblemError);
       if (error instanceof ProblemError) {
+        tell.away(undefined);
         tell.refused(error.problem);
         return;
       }
+      tell.away(error instanceof Error ? error.message : String(error));
       await pause(awayMs, signal);
       awayMs = Math.min(2 * awayMs, AWAY_MS.longest);
     }
