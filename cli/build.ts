@@ -1,6 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundlePage } from '../web/bundle.ts';
 
 /** Builds the command into one JavaScript file with all that it needs, for `npm pack`. */
 
@@ -19,6 +20,9 @@ await build({
   legalComments: 'inline',
   // For packages that are CommonJS and ask for modules of Node's.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  // The page comes along, and what makes it stays behind.
+  define: { BUILT_PAGE: JSON.stringify(await bundlePage()) },
+  external: ['esbuild'],
   logLevel: 'warning',
 });
 await chmod(OUTPUT, 0o755);

@@ -8,6 +8,7 @@ import {
   statusCommand,
   waitCommand,
 } from './commands/batches.ts';
+import { dashboardCommand } from './commands/dashboard.ts';
 import { getCommand } from './commands/get.ts';
 import { pullCommand } from './commands/pull.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -35,6 +36,7 @@ const GROUPS: readonly Group[] = [
       resumeCommand,
       () => controlCommand('cancel', 'Cancels what is left of a batch; files that are there stay.'),
       lsCommand,
+      dashboardCommand,
     ],
   },
 ];
