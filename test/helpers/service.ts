@@ -64,10 +64,10 @@ export async function startServiceProcess(dataFolder: string, ...flags: string[]
 }
 
 /** The embedded service within this process, with one worker thread; the caller closes it. */
-export function startServiceIn(dataFolder: string): Promise<Served> {
+export function startServiceIn(dataFolder: string, port = 0): Promise<Served> {
   const log = createLog({ write: () => undefined }, Date.now);
   const options = { folders: foldersIn(dataFolder), folderFlag: '--data', workers: 1, allowedNetworks: [ALLOWED], log };
-  return serveEmbedded(options, 0);
+  return serveEmbedded(options, port);
 }
 
 /** The embedded service within this process, in a fresh folder, for the running test. */
