@@ -20,9 +20,8 @@ await build({
   legalComments: 'inline',
   // For packages that are CommonJS and ask for modules of Node's.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-  // The page comes along, and what makes it stays behind.
-  define: { BUILT_PAGE: JSON.stringify(await bundlePage()) },
-  external: ['esbuild'],
+  // The page comes along; what makes it stays behind.
+  define: { BUILT_PAGE: JSON.stringify(JSON.stringify(await bundlePage())) },
   logLevel: 'warning',
 });
 await chmod(OUTPUT, 0o755);
