@@ -4,9 +4,10 @@ import type { FailureCode } from '../../core/model/failure.ts';
 import { post, send } from './api.ts';
 import { Dialog } from './dialog.tsx';
 import { bytes, counted } from './format.ts';
+import { go } from './navigation.ts';
 import { ErrorNote } from './problem.tsx';
 import { RetryDialog } from './retry.tsx';
-import { batchesHref, go } from './route.ts';
+import { batchesHref } from './route.ts';
 import { isOpen } from './state.tsx';
 
 type Question = 'cancel' | 'delete' | 'retry' | 'limit';

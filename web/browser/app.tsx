@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { BatchList } from './batch-list.tsx';
 import { BatchView } from './batch.tsx';
+import { useRoute } from './navigation.ts';
 import { AwayContext } from './polling.ts';
-import { batchesHref, NEW_HREF, useRoute, type Route } from './route.ts';
+import { batchesHref, NEW_HREF, type Route } from './route.ts';
 import { StartForm } from './start.tsx';
 
 /** The whole page: what the address names, and whether the service is there. */

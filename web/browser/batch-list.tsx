@@ -1,10 +1,10 @@
 import type { BatchItemDocument, StatusDocument } from '../../http/documents.ts';
 import { counted, duration, percent, time } from './format.ts';
+import { useTitle } from './navigation.ts';
 import { usePolled } from './polling.ts';
 import { ProblemNote } from './problem.tsx';
 import { batchesHref, batchHref, NEW_HREF, queryOf, type PageOf } from './route.ts';
 import { batchName, isOpen, StateBadge } from './state.tsx';
-import { useTitle } from './title.ts';
 
 const PAGE_SIZE = 25;
 /** How often the list and each open batch in it are asked for, in seconds. */

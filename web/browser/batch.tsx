@@ -7,13 +7,13 @@ import { Failures } from './failures.tsx';
 import { Files } from './files.tsx';
 import { bytes, threeDigits } from './format.ts';
 import { FailedHosts } from './hosts.tsx';
+import { useTitle } from './navigation.ts';
 import { usePolled } from './polling.ts';
 import { ProblemNote } from './problem.tsx';
 import { Progress } from './progress.tsx';
 import { batchesHref, batchHref, type FilesView } from './route.ts';
 import { addPoint, type Point } from './series.ts';
 import { batchName, isOpen, StateBadge } from './state.tsx';
-import { useTitle } from './title.ts';
 import { visible } from './visible.ts';
 
 /** One batch, as it goes on. */

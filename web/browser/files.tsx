@@ -62,7 +62,7 @@ interface FilesDocument {
 
 function FileRow({ file }: { file: FileDocument }) {
   const { index, url, key, state, code, message, attempts } = file;
-  const link = file.link === undefined ? undefined : webUrl(file.link, urlOf('/'));
+  const link = file.link === undefined ? undefined : webUrl(urlOf(file.link).href);
   return (
     <li class="file-row">
       <span class="muted figures index">{count(index)}</span>

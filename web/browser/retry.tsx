@@ -5,7 +5,8 @@ import { Dialog } from './dialog.tsx';
 import { count } from './format.ts';
 import { HeadersField } from './headers-field.tsx';
 import { parseHeaders } from './headers.ts';
-import { batchHref, go } from './route.ts';
+import { go } from './navigation.ts';
+import { batchHref } from './route.ts';
 import { retry } from './submission.ts';
 
 interface RetryProps {

@@ -1,4 +1,3 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { FileDocument } from '../../http/documents.ts';
 
 export type FileState = FileDocument['state'];
@@ -44,19 +43,4 @@ export function batchHref(id: string, { state, cursor }: FilesView = {}): string
 export function queryOf(parameters: Record<string, string | undefined>): string {
   const given = Object.entries(parameters).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
-}
-
-export function go(href: string): void {
-  location.hash = href;
-}
-
-/** The route of the address, as it changes. */
-export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
-  useEffect(() => {
-    const follow = () => setRoute(parseRoute(location.hash));
-    addEventListener('hashchange', follow);
-    return () => removeEventListener('hashchange', follow);
-  }, []);
-  return route;
 }

@@ -9,22 +9,18 @@ export interface Point {
 const MAX_POINTS = 360;
 
 /**
- * Adds a point to a series of bounded length: where there is no room, every two neighbours become one, so that a series
- * always reaches from its beginning to now, finely at first and coarsely after days.
+ * Adds a point to a series of bounded length: where there is no room, the point goes whose neighbours are the closest, so
+ * that a series always reaches from its beginning to now, in about even steps.
  */
 export function addPoint(series: readonly Point[], point: Point, maxPoints = MAX_POINTS): readonly Point[] {
-  return [...(series.length < maxPoints ? series : halve(series)), point];
+  const longer = [...series, point];
+  return longer.length <= maxPoints ? longer : longer.toSpliced(mostCrowded(longer), 1);
 }
 
-function halve(series: readonly Point[]): Point[] {
-  const pairs = Array.from({ length: Math.ceil(series.length / 2) }, (_, n) => series.slice(2 * n, 2 * n + 2));
-  return pairs.map((pair) => ({
-    at: mean(pair, 'at'),
-    filesPerSecond: mean(pair, 'filesPerSecond'),
-    bytesPerSecond: mean(pair, 'bytesPerSecond'),
-  }));
-}
-
-function mean(points: readonly Point[], field: keyof Point): number {
-  return points.reduce((sum, point) => sum + point[field], 0) / points.length;
+/** The place of the point whose neighbours are the closest in time; the first and the last stay. */
+function mostCrowded(series: readonly Point[]): number {
+  const gap = (n: number) => (series[n + 1]?.at ?? Infinity) - (series[n - 1]?.at ?? -Infinity);
+  let best = 1;
+  for (let n = 2; n < series.length - 1; n++) if (gap(n) < gap(best)) best = n;
+  return best;
 }

@@ -6,11 +6,11 @@ import { HeadersField } from './headers-field.tsx';
 import { parseHeaders } from './headers.ts';
 import { ListField } from './list-field.tsx';
 import type { GivenList } from './list.ts';
+import { go, useTitle } from './navigation.ts';
 import { OptionsFields, readOptions, type OptionTexts } from './options.tsx';
 import { ErrorNote } from './problem.tsx';
-import { batchHref, go } from './route.ts';
+import { batchHref } from './route.ts';
 import { checkSubmission, isInline, submit, type Submission } from './submission.ts';
-import { useTitle } from './title.ts';
 
 /** What the form is doing, or what came of it. */
 type Phase =

@@ -7,7 +7,7 @@ export function visible(text: string): string {
 }
 
 /** The URL if a browser may be sent there; `undefined` for every other scheme, and for what is no URL. */
-export function webUrl(text: string, base?: string | URL): string | undefined {
-  const url = URL.parse(text, base);
+export function webUrl(text: string): string | undefined {
+  const url = URL.parse(text);
   return url && /^https?:$/.test(url.protocol) ? url.href : undefined;
 }
