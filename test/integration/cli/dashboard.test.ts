@@ -12,11 +12,11 @@ import { serveDashboard } from '../../../cli/dashboard.ts';
 import type { PlanningService } from '../../../core/batch/service.ts';
 import type { ListDocument, StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
-import { createLog } from '../../../lambdas/log.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
 import { limitsFor } from '../../../local/stores.ts';
 import { startAws } from '../../helpers/aws.ts';
 import { startGateway } from '../../helpers/gateway.ts';
+import { createTestLog } from '../../helpers/log.ts';
 
 const COMMAND = fileURLToPath(new URL('../../../cli/downburst.ts', import.meta.url));
 
@@ -115,7 +115,7 @@ describe('the dashboard of a service', () => {
       announce: () => Promise.resolve(),
       warn: () => undefined,
     };
-    const log = createLog({ write: () => undefined }, Date.now);
+    const { log } = createTestLog();
     const gateway = await startGateway({
       api: createApiHandler(service, log),
       status: createStatusHandler({ ...service, files: createAwsStores(aws.config, aws.clients).files }, log),
