@@ -10,9 +10,9 @@ export function Progress({ status }: { status: StatusDocument }) {
   if (status.state === 'planning') {
     return (
       <section class="card" aria-label="Progress">
-        <p class="big">Reading the list</p>
-        <p class="muted">{counted(linesPlanned ?? 0, 'line')} so far</p>
-        <progress aria-label="The list is read" />
+        <p class="big">Planning</p>
+        <p class="muted">{counted(linesPlanned ?? 0, 'line')} read so far</p>
+        <progress aria-label="The list is read and planned" />
       </section>
     );
   }

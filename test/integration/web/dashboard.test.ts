@@ -15,7 +15,7 @@ import { startServiceIn } from '../../helpers/service.ts';
 import { fileBody, startFileOrigin } from '../local/file-origin.ts';
 
 /** Batches that are over before the tests begin. */
-const OLD_BATCHES = 1000;
+const OLD_BATCHES = 60;
 
 let browser: Browser;
 let folder: string;
@@ -56,7 +56,7 @@ async function addOldBatches(): Promise<void> {
   ledger.close();
 }
 
-const open = (fragment = '', options = {}) => openPage(browser, `${service.url}/${fragment}`, options);
+const open = (fragment = '', options = {}) => openPage(browser, new URL(fragment, `${service.url}/`).href, options);
 
 /** Starts a batch behind the page's back. */
 async function submit(body: object): Promise<StatusDocument> {
@@ -252,7 +252,7 @@ test('names and messages of others stay text, however hostile', async () => {
   await page.getByRole('link', { name: `\\u{202e}gnp.exe ${html}` }).waitFor();
 });
 
-test('a thousand batches are a page at a time, and the first is there after one request', async () => {
+test('batches are a page at a time, and the first is there after one request', async () => {
   const page = await open('about:blank');
   const requests: string[] = [];
   page.on('request', (request) => void requests.push(new URL(request.url()).pathname));
@@ -268,10 +268,30 @@ test('a thousand batches are a page at a time, and the first is there after one 
   const first = await list.first().innerText();
   await page.getByRole('link', { name: 'Older' }).click();
   await page.getByRole('link', { name: 'Newest' }).waitFor();
-  await page.getByText('old 960').waitFor();
+  await page.getByText('old 20').waitFor();
   expect(await list.first().innerText()).not.toBe(first);
   await page.goBack();
   await page.getByRole('link', { name: 'Newest' }).waitFor({ state: 'detached' });
+});
+
+test('nothing is asked for while nobody looks', async () => {
+  const page = await open('about:blank');
+  await page.clock.install();
+  let requests = 0;
+  page.on('request', (request) => void (requests += Number(request.url().includes('/batches'))));
+  const asked = () => page.waitForRequest(/\/batches/);
+  const turn = (hidden: boolean) =>
+    page.evaluate(`Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));`);
+
+  await page.goto(`${service.url}/#/?cursor=019b5c6e-8f00-7abc-8def-000000000010`);
+  await page.getByText('old 15').waitFor();
+  await Promise.all([asked(), page.clock.runFor(6000)]);
+  await turn(true);
+  const before = requests;
+  await page.clock.runFor(60_000);
+  expect(requests).toBe(before);
+  await Promise.all([asked(), turn(false)]);
 });
 
 test('a service that goes away and comes back is said to, and the page goes on by itself', async () => {
