@@ -12,7 +12,7 @@ const mayImport = {
   local: ['core/', 'http/', 'web/page.ts', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
   cli: ['core/', 'http/', 'local/', 'web/', 'adapters/files/'],
   web: ['core/model/', 'http/documents.ts', 'http/problem.ts'],
-  examples: ['http/'],
+  examples: ['http/', 'cli/connection.ts'],
   bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/', 'test/infra/'],
 };
 const folders = [...Object.keys(mayImport), 'test'];

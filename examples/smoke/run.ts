@@ -57,8 +57,9 @@ export async function smoke({ api, send, urls, print, checks = CHECKS }: SmokeOp
 /** By the API's own description, which nobody else answers. */
 async function recognise(send: Send): Promise<void> {
   const answer = await send('GET', '/openapi.json').catch((error: unknown) => {
-    const { cause } = error as Error;
-    throw new NotDownburstError(cause instanceof Error ? cause.message : (error as Error).message);
+    // Of a connection that failed the cause says more.
+    const { message, cause } = error as Error;
+    throw new NotDownburstError(error instanceof TypeError && cause instanceof Error ? cause.message : message);
   });
   const text = await answer.text();
   if (answer.status === 403) throw new NotDownburstError(`GET /openapi.json answers 403: ${text.slice(0, 200)}`);

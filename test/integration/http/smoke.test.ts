@@ -8,7 +8,7 @@ import { startService } from '../../helpers/service.ts';
 import { startFileOrigin } from '../local/file-origin.ts';
 import { startFunctions } from './functions.ts';
 
-async function run(api: string, send: Send = connect(api), checks = CHECKS) {
+async function run(api: string, send: Send = connect({ api }), checks = CHECKS) {
   const origin = await startFileOrigin();
   const lines: string[] = [];
   const print = (line: string) => void lines.push(line);
@@ -49,7 +49,7 @@ describe('npm run smoke', () => {
 
   it('says which promise is broken', async () => {
     const { url } = await startService();
-    const send = connect(url);
+    const send = connect({ api: url });
     // Files that are stored as nobody was told.
     const broken: Send = async (method, path, init) => {
       const answer = await send(method, path, init);
