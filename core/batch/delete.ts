@@ -21,7 +21,20 @@ export async function deleteBatch(service: Service, batchId: string): Promise<vo
   // Of a closing that died the announcement may be due yet.
   if (batch.notifiedAt === undefined) await closeBatch(service, batchId);
   if (batch.claim !== undefined) await markDeleted(service, batch.claim, batchId);
+  await begin(service, batchId);
   await removeState(service, batchId);
+}
+
+/**
+ * Says in the record that it is on its way out. Without that the sweeper would take an open item for an unfinished closing
+ * and drop it, and a removal of the record that lands later would leave all the rest to nobody.
+ */
+async function begin({ ledger, clock }: Service, batchId: string): Promise<void> {
+  for (;;) {
+    const batch = await ledger.getBatch(batchId);
+    if (!batch || batch.deletedAt !== undefined) return;
+    if (await ledger.replaceBatch({ ...batch, rev: batch.rev + 1, deletedAt: clock.now() })) return;
+  }
 }
 
 /** So that a request which is sent again does not start the batch again. */

@@ -58,6 +58,7 @@ async function sweepBatch(service: PlanningService, batchId: string, found: Find
     return;
   }
   const { batch, shards } = read;
+  if (batch.deletedAt !== undefined) return removeState(service, batchId);
   if (batch.state === 'planning') return sweepPlanning(service, batch);
   // A planner that came too late can have left a closed batch shards that nobody works.
   const over = batch.closedAt !== undefined || shards.every((shard) => shard.finishedAt !== undefined);

@@ -79,6 +79,8 @@ export interface BatchRecord {
   cancelledAt?: number | undefined;
   closedAt?: number | undefined;
   notifiedAt?: number | undefined;
+  /** When it was to be deleted: who finds it so and open goes on with that. */
+  deletedAt?: number | undefined;
   /** The sums, from when the batch is closed. */
   final?: Counts | undefined;
 }

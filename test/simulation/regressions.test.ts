@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { deleteBatch } from '../../core/batch/delete.ts';
+import type { PlanningService } from '../../core/batch/service.ts';
 import { submitBatch } from '../../core/batch/submit.ts';
 import { sweep } from '../../core/batch/sweep.ts';
 import type { Job } from '../../core/download/downloader.ts';
@@ -102,4 +104,22 @@ test('a worker that thaws after its lease follows no redirect', async () => {
   scheduler.freeze(worker, 2 * LEASE_MS);
   await scheduler.advance(2 * LEASE_MS + 1000, settle);
   expect(opened).toEqual([]);
+});
+
+test('a deletion that dies with its removal still on the wire is gone on with, not taken for an unfinished closing', async () => {
+  const fleet = createFleet((_, __, store) => store());
+  const { servers, run } = fleet;
+  const id = await fleet.work(entries('a', 3));
+  const dying = (host: PlanningService) => {
+    // The item is open again, and no more is heard of it.
+    const removeBatch = () => {
+      servers.open.add(id);
+      return Promise.reject(new Error('dead'));
+    };
+    return expect(deleteBatch({ ...host, ledger: { ...host.ledger, removeBatch } }, id)).rejects.toThrow('dead');
+  };
+  await run('delete', dying);
+  await run('sweeper', sweep);
+  expect([...servers.batches.keys(), ...servers.shards.keys(), ...servers.state.keys()]).toEqual([]);
+  expect(servers.open.size).toBe(0);
 });
