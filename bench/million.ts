@@ -239,9 +239,9 @@ async function startOrigin(hosts: number): Promise<Origin> {
 
 /** The service as `npm start` runs it. */
 async function startEmbedded(dataFolder: string): Promise<Host> {
-  const main = fileURLToPath(new URL('../local/main.ts', import.meta.url));
-  const flags = ['--port', '0', '--data', dataFolder, '--allow-network', '127.0.0.0/8'];
-  const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const command = fileURLToPath(new URL('../cli/downburst.ts', import.meta.url));
+  const flags = ['serve', '--port', '0', '--data', dataFolder, '--allow-network', '127.0.0.0/8'];
+  const child = spawn(process.execPath, [command, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   // Whoever ends this process ends the service, too.
   process.once('exit', () => child.kill('SIGKILL'));

@@ -901,7 +901,6 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
       });
 
       it.each([
-        '/',
         '/batch',
         '/batches/',
         '/BATCHES',
