@@ -26,6 +26,7 @@ export const optionsSchema = z.strictObject({
   prefix: text('Put before every key: folders, each with its slash; the id of the batch if left out'),
   keyTemplate: text('Makes the keys: {host} {path} {name} {stem} {ext} {index} {hash}'),
   connectionsPerHost: whole(OPTION_RANGES.connectionsPerHost, 'Requests that may be open to one host at once'),
+  connectionsPerFile: whole(OPTION_RANGES.connectionsPerFile, 'Of these, how many one large file may have'),
   requestsPerSecondPerHost: real(OPTION_RANGES.requestsPerSecondPerHost, 'Requests begun per second and host'),
   deadlineSeconds: whole(OPTION_RANGES.deadlineSeconds, 'What is left then fails as DEADLINE'),
   ifExists: z

@@ -104,8 +104,8 @@ export function openStores(folders: Folders): Stores {
 const MIB = 1024 ** 2;
 /** Memory for the bodies of all downloads, dealt out among the worker threads. */
 const BUDGET_BYTES = 128 * MIB;
-/** A thread's least: two parts of 8 MiB, one that comes in while the other goes out. */
-const MIN_BUDGET_BYTES = 16 * MIB;
+/** A thread's least: two parts of 8 MiB, one that comes in while the other goes out, and some for small files. */
+const MIN_BUDGET_BYTES = 20 * MIB;
 
 /** Bytes in which one of `workers` threads keeps the bodies of all its downloads. */
 export function budgetBytesFor(workers: number): number {

@@ -110,6 +110,7 @@ export async function endCancelled(service: Service, { options }: BatchRecord, s
     leaseUntil: 0,
     cancelled: shard.cancelled + pendingOf(shard),
     retrying: 0,
+    partialBytes: undefined,
     ticketed: false,
     finishedAt: now,
   });

@@ -8,7 +8,10 @@ import { warningsOf } from './warnings.ts';
 /** A shard whose last checkpoint is older no longer counts towards the batch's speed. */
 const RATE_AGE_MS = 60_000;
 
-/** How far a batch is. Times in milliseconds since the epoch. */
+/**
+ * How far a batch is. Times in milliseconds since the epoch. `bytes` are those of `done` entries and of the parts of
+ * large files that are in the store; they go back where a file has to be begun anew.
+ */
 export interface BatchStatus extends Counts {
   id: string;
   name?: string | undefined;
@@ -74,6 +77,7 @@ export async function batchStatus(
     ...(batch.state === 'planning' && { linesPlanned: batch.linesPlanned }),
     ...(batch.state === 'rejected' && { rejection: await readRejection(state, batchId) }),
     ...counts,
+    bytes: counts.bytes + sum(shards, (shard) => shard.partialBytes ?? 0),
     pending,
     retrying: sum(shards, (shard) => shard.retrying),
     rate,

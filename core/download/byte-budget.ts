@@ -1,3 +1,5 @@
+import { createMemory, type Block } from './memory.ts';
+
 const MIB = 1024 ** 2;
 
 /**
@@ -8,129 +10,184 @@ export const DEFAULT_BUDGET_BYTES = 64 * MIB;
 
 /** The budget is dealt out in units of this many bytes. */
 const UNIT_BYTES = 256 * 1024;
-/** From how many units a reservation counts as large: a part of 8 MiB. */
-const LARGE_UNITS = 32;
+/** Rooms up to this size are small. */
+const SMALL_BYTES = MIB;
+/** Of the budget, what large rooms leave to small ones; a budget of less than two parts of 8 MiB has nothing to spare. */
+const SMALL_SHARE = 1 / 8;
+const LEAST_SHARED_BYTES = 16 * MIB;
 
-/** A piece of the budget's memory. */
-export interface Reservation {
-  /** Exactly as many bytes as were asked for; whatever was in them before is still there. */
+/** Memory for one body, or for one part of it. It is empty at first, and grows with what comes. */
+export interface Room {
+  /** What it has now, to be asked for again after each growth; whatever was in it is still there. */
   readonly buffer: Buffer;
+  /**
+   * Waits until it has at least twice of what it has, or all that it was opened for. One call at a time. Errors: the
+   * signal's reason; a RangeError if it has all.
+   */
+  grow: (signal?: AbortSignal) => Promise<void>;
   /** Gives the memory back; the buffer must not be used afterwards. A second call does nothing. */
   release: () => void;
 }
 
 /**
- * A fixed block of memory that is dealt out to whoever needs room for a large body, first come, first served.
+ * A fixed number of bytes of memory, dealt out to rooms as they grow, by the banker's rule (Dijkstra, EWD 623): a room
+ * grows only if thereafter some room could still be filled with what is free, some other one with what that gives
+ * back, and so on to the last. It thus cannot deadlock as long as **who waits for one room holds no other that it must
+ * itself fill or hand on first**: a room that is full waits for nothing but the store, and is then given back.
  *
- * It cannot deadlock as long as its users keep one rule: **who waits for a reservation holds none that it must itself
- * fill or hand on first**. A holder's buffers are then either being filled from its source (bounded by time limits)
- * or being written to the store (bounded likewise), and both end in a release without any further reservation.
+ * A slow body so holds what came of it, and no more. Rooms are served in the order of their coming, those that have
+ * something before those that have nothing; small ones need not wait for large ones, which leave them an eighth.
  */
 export interface ByteBudget {
-  /** The largest reservation there can be. */
-  readonly maxBytes: number;
-  /** Bytes reserved now, whole units. */
+  /** The largest room there can be. */
+  readonly maxRoomBytes: number;
+  /** Bytes that rooms have now, whole units. */
   readonly reservedBytes: number;
-  /** Most bytes that were ever reserved at once. */
+  /** Most bytes that rooms ever had at once. */
   readonly peakBytes: number;
-  /** Reservations that are waited for. */
+  /** Rooms that wait. */
   readonly waiting: number;
-  /** Waits for `bytes` bytes. Errors: the signal's reason; a RangeError for more than `maxBytes`. */
-  reserve: (bytes: number, signal?: AbortSignal) => Promise<Reservation>;
+  /** An empty room that can grow to `bytes`. Errors: a RangeError for more than `maxRoomBytes`. */
+  open: (bytes: number) => Room;
+}
+
+/** Whole units: what a room has, and what it may come to. */
+interface Claim {
+  held: number;
+  readonly most: number;
 }
 
 interface Waiter {
-  bytes: number;
-  grant: (reservation: Reservation) => void;
+  claim: Claim;
+  next: number;
+  grant: () => void;
 }
 
-/**
- * A budget of `maxBytes`, rounded down to whole units. It is one block, used over and over: resident memory grows to
- * what was in use at once, and no further, since nothing is left for a garbage collector or to fragmentation.
- */
+/** A budget of `maxBytes`, rounded down to whole units. */
 export function createByteBudget(maxBytes: number): ByteBudget {
-  const units = Math.floor(maxBytes / UNIT_BYTES);
-  const block = Buffer.allocUnsafeSlow(units * UNIT_BYTES);
-  const taken = new Uint8Array(units);
+  const total = Math.floor(maxBytes / UNIT_BYTES) * UNIT_BYTES;
+  const spared = total < LEAST_SHARED_BYTES ? 0 : inUnits(total * SMALL_SHARE);
+  const memory = createMemory(total);
+  /** Of rooms that have something. */
+  const claims = new Set<Claim>();
+  /** In the order of their coming. */
   const queue = new Set<Waiter>();
   let reserved = 0;
   let peak = 0;
 
-  /** The first of `count` neighbouring free units, looked for from the block's start or from its end. */
-  function findRun(count: number, fromEnd: boolean): number | undefined {
-    let run = 0;
-    for (let step = 0; step < units; step++) {
-      const unit = fromEnd ? units - 1 - step : step;
-      run = taken[unit] === 0 ? run + 1 : 0;
-      if (run === count) return fromEnd ? unit : unit - count + 1;
-    }
-    return undefined;
+  /** Whether all could still be filled, one after the other, once a room has `next` bytes. */
+  function isSafe(claim: Claim, next: number): boolean {
+    const after = [{ held: next, most: claim.most }];
+    for (const other of claims) if (other !== claim) after.push(other);
+    return canAllBeFilled(after, total) && canAllBeFilled(after.filter(isLarge), total - spared);
   }
 
-  function take(bytes: number): Reservation | undefined {
-    const count = Math.ceil(bytes / UNIT_BYTES);
-    if (count > units - reserved) return undefined;
-    // Small ones go to the end, so that they do not lie scattered where a large one needs neighbouring units.
-    const first = findRun(count, count < LARGE_UNITS);
-    if (first === undefined) return undefined;
-    taken.fill(1, first, first + count);
-    reserved += count;
+  function tryGrow({ claim, next, grant }: Waiter): boolean {
+    if (!isSafe(claim, next)) return false;
+    reserved += next - claim.held;
     peak = Math.max(peak, reserved);
-    let held = true;
-    return {
-      buffer: block.subarray(first * UNIT_BYTES, first * UNIT_BYTES + bytes),
-      release: () => {
-        if (!held) return;
-        held = false;
-        taken.fill(0, first, first + count);
-        reserved -= count;
-        serveQueue();
-      },
-    };
+    claim.held = next;
+    claims.add(claim);
+    grant();
+    return true;
   }
 
-  function serveQueue(): void {
-    for (const waiter of queue) {
-      const reservation = take(waiter.bytes);
-      if (reservation === undefined) return; // whoever came later waits too, or a large one would starve
-      queue.delete(waiter);
-      waiter.grant(reservation);
+  /** Whether a room may have its first bytes although these wait since before. */
+  function mayPass(claim: Claim, ahead: readonly Claim[]): boolean {
+    if (ahead.length === 0) return true;
+    if (isLarge(claim) || !ahead.every(isLarge)) return false;
+    const small = [...claims].filter((other) => !isLarge(other));
+    return small.reduce((sum, { most }) => sum + most, claim.most) <= spared;
+  }
+
+  function serve(): void {
+    const ahead: Claim[] = [];
+    // Those that have something first: what they have is free again only once they are full.
+    const order = [...queue].sort((a, b) => Number(b.claim.held > 0) - Number(a.claim.held > 0));
+    for (const waiter of order) {
+      const isNew = waiter.claim.held === 0;
+      if ((!isNew || mayPass(waiter.claim, ahead)) && tryGrow(waiter)) queue.delete(waiter);
+      else ahead.push(waiter.claim);
     }
   }
 
-  async function reserve(bytes: number, signal?: AbortSignal): Promise<Reservation> {
+  async function grow(claim: Claim, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (bytes > block.length) throw new RangeError(`${bytes} bytes are more than the whole budget`);
-    const now = queue.size === 0 ? take(bytes) : undefined;
-    if (now !== undefined) return now;
-
-    const { promise, resolve, reject } = Promise.withResolvers<Reservation>();
-    const waiter: Waiter = { bytes, grant: resolve };
+    if (claim.held >= claim.most) throw new RangeError('the room has all that it was opened for');
+    const next = Math.min(claim.most, Math.max(UNIT_BYTES, 2 * claim.held));
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const waiter: Waiter = { claim, next, grant: () => resolve(undefined) };
+    queue.add(waiter);
+    serve();
+    if (!queue.has(waiter)) return;
     const onAbort = () => {
       if (!queue.delete(waiter)) return; // granted already
       reject(signal?.reason as unknown);
-      serveQueue();
+      serve();
     };
-    queue.add(waiter);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await promise;
+      await promise;
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
   }
 
+  function open(bytes: number): Room {
+    if (bytes > total - spared) throw new RangeError(`${bytes} bytes are more than a room can have`);
+    const claim: Claim = { held: 0, most: inUnits(bytes) };
+    let block: Block | undefined;
+    let buffer: Buffer = Buffer.alloc(0);
+    return {
+      get buffer() {
+        return buffer;
+      },
+      async grow(signal) {
+        await grow(claim, signal);
+        block ??= memory.take(claim.most);
+        buffer = block.hold(claim.held).subarray(0, bytes);
+      },
+      release() {
+        if (claim.held === 0) return;
+        block?.free();
+        claims.delete(claim);
+        reserved -= claim.held;
+        claim.held = 0;
+        serve();
+      },
+    };
+  }
+
   return {
-    maxBytes: block.length,
+    maxRoomBytes: total - spared,
     get reservedBytes() {
-      return reserved * UNIT_BYTES;
+      return reserved;
     },
     get peakBytes() {
-      return peak * UNIT_BYTES;
+      return peak;
     },
     get waiting() {
       return queue.size;
     },
-    reserve,
+    open,
   };
+}
+
+function inUnits(bytes: number): number {
+  return Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
+}
+
+function isLarge({ most }: Claim): boolean {
+  return most > SMALL_BYTES;
+}
+
+/** The banker's rule: those that lack the least are filled first, and what they have is the others' then. */
+function canAllBeFilled(claims: readonly Claim[], bytes: number): boolean {
+  let free = claims.reduce((left, { held }) => left - held, bytes);
+  if (free < 0) return false;
+  for (const { held, most } of claims.toSorted((a, b) => a.most - a.held - (b.most - b.held))) {
+    if (most - held > free) return false;
+    free += held;
+  }
+  return true;
 }

@@ -1,5 +1,4 @@
-import type { PartialFile } from '../model/partial-file.ts';
-import { bytesOf } from '../model/partial-file.ts';
+import { headOf, type PartialFile } from '../model/partial-file.ts';
 import { declaredLength } from './body.ts';
 import type { Answer } from './exchange.ts';
 import { resourceOf } from './refresh.ts';
@@ -9,6 +8,12 @@ const MAX_ETAG_LENGTH = 256;
 
 /** What a later attempt must know of a response to go on with its body; `undefined` if nobody can. */
 export type Version = Pick<PartialFile, 'etag' | 'source' | 'length' | 'contentEncoding'>;
+
+/** Bytes of a file, from `from` up to, not including, `to`, or to the file's end. */
+export interface ByteRange {
+  from: number;
+  to?: number | undefined;
+}
 
 /**
  * The version of a file that a whole response is of, if its source can be asked for the rest of it later. Only a strong
@@ -23,33 +28,50 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
   return { etag, source: resourceOf(url), length: declaredLength(response), contentEncoding };
 }
 
-/** The headers that ask for what follows a file's beginning, or for the whole of another version (RFC 9110, section 13.1.5). */
-export function continuingHeaders(partial: PartialFile): Record<string, string> {
-  return { Range: `bytes=${bytesOf(partial)}-`, 'If-Range': partial.etag };
+/** Whether a source says, or has just shown, that it gives ranges: nothing is asked to find out. */
+export function givesRanges({ response, status }: Answer): boolean {
+  return status === 206 || /(^|,)\s*bytes\s*(,|$)/i.test(response.headers['accept-ranges'] ?? '');
+}
+
+/** What follows a file's beginning, up to where the next of its parts is there. */
+export function gapOf({ parts, partBytes }: PartialFile): ByteRange {
+  const head = headOf(parts);
+  const next = parts[head.length];
+  return { from: head.length * partBytes, to: next && (next.number - 1) * partBytes };
+}
+
+/** The headers that ask for a range, or for the whole of another version (RFC 9110, section 13.1.5). */
+export function rangeHeaders({ etag }: Pick<Version, 'etag'>, { from, to }: ByteRange): Record<string, string> {
+  return { Range: `bytes=${from}-${to === undefined ? '' : to - 1}`, 'If-Range': etag };
 }
 
 /**
- * The whole file's length, if a 206 continues just where the file's beginning ends, to the end of the same version;
- * `undefined` if anything about it says otherwise (RFC 9110, sections 14.4 and 15.3.7).
+ * The whole file's length, if a 206 gives just the range that was asked for, of the same version; `undefined` if
+ * anything about it says otherwise (RFC 9110, sections 14.4 and 15.3.7).
  */
-export function continuedLength({ response, status, url }: Answer, partial: PartialFile): number | undefined {
+export function rangedLength(
+  { response, status, url }: Answer,
+  version: Version,
+  { from, to }: ByteRange,
+): number | undefined {
   const { headers } = response;
-  if (status !== 206 || headers.etag !== partial.etag || resourceOf(url) !== partial.source) return undefined;
+  if (status !== 206 || headers.etag !== version.etag || resourceOf(url) !== version.source) return undefined;
   // A 206 to If-Range need not repeat what its 200 said; what it does say must be the same.
   const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== partial.contentEncoding) return undefined;
+  if (encoding !== undefined && encoding !== version.contentEncoding) return undefined;
   if (/^\s*multipart\/byteranges/i.test(headers['content-type'] ?? '')) return undefined;
 
   const range = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(headers['content-range']?.trim() ?? '');
   const [first, last, total] = (range ?? []).slice(1).map(Number);
   if (first === undefined || last === undefined || total === undefined) return undefined;
-  const rest = declaredLength(response);
+  const declared = declaredLength(response);
   const fits =
-    first === bytesOf(partial) &&
-    last === total - 1 &&
+    first === from &&
+    last === (to ?? total) - 1 &&
     first <= last &&
-    (partial.length === undefined || total === partial.length) &&
-    (rest === undefined || rest === total - first);
+    last < total &&
+    (version.length === undefined || total === version.length) &&
+    (declared === undefined || declared === last + 1 - first);
   return fits && Number.isSafeInteger(total) ? total : undefined;
 }
 

@@ -1,6 +1,13 @@
 import type { Entry } from '../model/entry.ts';
+import type { DownloadError } from '../model/failure.ts';
 import type { BatchOptions } from '../model/options.ts';
 import type { PartialFile } from '../model/partial-file.ts';
+
+/** A connection that a file may use beside its own, for one request. */
+export interface Loan {
+  /** Gives it back; says what the request came to. */
+  end: (failure?: DownloadError) => void;
+}
 
 /** Everything one attempt at one entry needs. */
 export interface Job {
@@ -15,10 +22,20 @@ export interface Job {
    */
   signal: AbortSignal;
   /**
-   * Called before the first request to another host (a redirect): gives back the slot held and waits for one of the
-   * target's, no longer than until `signal` is aborted. May throw; the attempt then rejects with the same error.
+   * Called before the first request to another host (a redirect), and before each for a part of a file: gives back the
+   * slot held and waits for one of the target's, no longer than until `signal` is aborted. May throw; the attempt then
+   * rejects with the same error.
    */
   enterHost: (host: string) => Promise<void>;
+  /**
+   * Waits for a connection to a host that nobody else has a use for now. Rejects with the signal's reason. Without it a
+   * file has the connection of its attempt.
+   */
+  borrow?: ((host: string, signal: AbortSignal) => Promise<Loan>) | undefined;
+  /** Whether the file was begun anew before, since its source had another version of it. */
+  wasChanged?: boolean | undefined;
+  /** Called when that happens now. */
+  changed?: (() => void) | undefined;
   /** What `keep` was last told of by an earlier attempt at this entry, here or elsewhere: it is gone on with. */
   partial?: PartialFile | undefined;
   /**
@@ -41,3 +58,13 @@ export interface Stored {
 
 /** Fetches one entry into the object store, once. Errors: `DownloadError`; the signal's reason when aborted. */
 export type Download = (job: Job) => Promise<Stored>;
+
+/** Where the entry's file goes. */
+export function keyOf({ options, entry }: Pick<Job, 'options' | 'entry'>): string {
+  return options.prefix + entry.key;
+}
+
+/** Whose it is, as its metadata tell. */
+export function ownerOf({ batchId, entry }: Pick<Job, 'batchId' | 'entry'>): { batchId: string; index: number } {
+  return { batchId, index: entry.index };
+}

@@ -1,6 +1,6 @@
 import type { PartialFile } from '../model/partial-file.ts';
-import { bytesOf } from '../model/partial-file.ts';
-import type { Digests } from './body-check.ts';
+import { headOf } from '../model/partial-file.ts';
+import type { Digests } from './digests.ts';
 
 /** Uploads whose digests are kept; one takes about a kilobyte. Whose are not is stored without, or begun again. */
 const MAX_KEPT = 1000;
@@ -19,7 +19,7 @@ export function createKeptDigests(): KeptDigests {
   return {
     of(partial) {
       const digests = kept.get(partial.uploadId);
-      return digests?.bytes === bytesOf(partial) ? digests : undefined;
+      return digests?.bytes === headOf(partial.parts).length * partial.partBytes ? digests : undefined;
     },
     keep(uploadId, digests) {
       kept.delete(uploadId);

@@ -1,5 +1,6 @@
-import type { ObjectHeaders, ObjectStore, Part } from '../ports/object-store.ts';
-import type { Reservation } from './byte-budget.ts';
+import type { ObjectHeaders, ObjectStore } from '../ports/object-store.ts';
+import type { Room } from './byte-budget.ts';
+import { createPartUpload, type PartUpload } from './part-upload.ts';
 
 const MIB = 1024 ** 2;
 /** Up to here an object is written by one PUT; larger ones are written in parts of at least this many bytes. */
@@ -16,25 +17,19 @@ export function partBytesFor(objectBytes: number, least = SINGLE_PUT_BYTES): num
   return objectBytes <= least * MAX_PARTS ? least : Math.ceil(objectBytes / MAX_PARTS / MIB) * MIB;
 }
 
-/** An upload with its first parts, without a gap. */
-export interface BegunUpload {
-  uploadId: string;
-  parts: readonly Part[];
-}
-
 export interface ObjectWriterOptions {
   /** Bytes of every part but the last. */
   partBytes?: number;
   /** Most bytes that the object can have, where known: no room is taken beyond it. */
   limitBytes?: number;
   /** Where room for a large object comes from; the writer's own memory if left out. */
-  reserve?: (bytes: number, signal?: AbortSignal) => Promise<Reservation>;
-  /** Goes on with an upload; its parts have `partBytes` bytes each. */
-  begun?: BegunUpload | undefined;
-  /** Called whenever there are more parts without a gap from the first; not for what `finish` sends. */
-  onProgress?: ((upload: BegunUpload) => void) | undefined;
+  open?: ((bytes: number) => Room) | undefined;
+  /** Where parts go, which others may send some of; one of the writer's own if left out. */
+  upload?: PartUpload | undefined;
+  /** The part to begin with; those before it are in the upload. */
+  firstPart?: number | undefined;
   /** Aborts waiting, PUTs and parts. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -44,6 +39,10 @@ export interface ObjectWriterOptions {
 export interface ObjectWriter extends AsyncDisposable {
   /** Takes a piece, which is the caller's again afterwards; waits where the store is slower than the caller. */
   write: (piece: Buffer) => Promise<void>;
+  /** Between two parts: sends the one before, and waits until there is room for all of the next. */
+  prepare: (signal: AbortSignal) => Promise<void>;
+  /** Sends what is there as a part, whole or the object's last, and waits until all that was sent is stored. */
+  flush: () => Promise<void>;
   /** Makes the object visible. `metadata` is added where one PUT stores it; parts have theirs from the start. */
   finish: (metadata?: Readonly<Record<string, string>>) => Promise<void>;
   /**
@@ -55,22 +54,6 @@ export interface ObjectWriter extends AsyncDisposable {
   leave: () => Promise<void>;
 }
 
-const NO_ROOM: Reservation = { buffer: Buffer.alloc(0), release: () => undefined };
-
-function plainMemory(bytes: number): Reservation {
-  return { buffer: Buffer.allocUnsafeSlow(bytes), release: () => undefined };
-}
-
-/** A writer's own memory: as many buffers as are in use at once, over and over, since garbage of their size lies long. */
-function createOwnMemory(): NonNullable<ObjectWriterOptions['reserve']> {
-  const free: Buffer[] = [];
-  return (bytes) => {
-    const at = free.findIndex((buffer) => buffer.length >= bytes);
-    const buffer = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
-    return Promise.resolve({ buffer: buffer.subarray(0, bytes), release: () => void free.push(buffer) });
-  };
-}
-
 /** A writer of the object `key`. Nothing is stored before the first part is full or `finish` is called. */
 export function createObjectWriter(
   store: ObjectStore,
@@ -78,73 +61,47 @@ export function createObjectWriter(
   headers: ObjectHeaders,
   options: ObjectWriterOptions = {},
 ): ObjectWriter {
-  const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, signal } = options;
-  const reserve = options.reserve ?? createOwnMemory();
-  const begun = options.begun?.parts ?? [];
-  /** Those sent by this writer. */
-  const parts: Promise<Part>[] = [];
-  /** Those of the upload that have landed without a gap. */
-  const landed = [...begun];
-  const ahead = new Map<number, Part>();
+  const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, firstPart = 1, signal } = options;
+  const open = options.open ?? createOwnMemory();
+  const upload = options.upload ?? createPartUpload(store, key, headers, { partBytes, signal });
   /** Parts under way, and those that failed, which thus fail whatever waits for room next. */
-  const inFlight = new Set<Promise<Part>>();
-  let upload = options.begun && Promise.resolve(options.begun.uploadId);
-  let room = NO_ROOM;
+  const inFlight = new Set<Promise<void>>();
+  let number = firstPart;
+  let sent = (firstPart - 1) * partBytes;
+  let room = openPlainly(0);
   let used = 0;
-  let sent = begun.reduce((sum, { bytes }) => sum + bytes, 0);
-  /** The last part comes: it may be shorter, and there is nothing behind it to go on with. */
-  let finishing = false;
+  let isAllowance = false;
   let ended = false;
 
-  /** Called with `room` full. Waits for a reservation only while every byte so far is with the store or in the allowance. */
+  /**
+   * Called with all memory of `room` full. Waits for more only while every byte so far is with the store, in the
+   * allowance or in this room.
+   */
   async function makeRoom(): Promise<void> {
     const left = limitBytes - sent - used;
     if (left <= 0) throw new RangeError('more bytes than the announced limit');
-    if (used === 0 && sent === 0) {
-      room = plainMemory(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
-    } else if (sent === 0 && used < partBytes) {
-      const allowance = room.buffer;
-      room = await reserve(Math.min(partBytes, limitBytes), signal);
-      allowance.copy(room.buffer);
-    } else {
-      if (used > 0) await sendPart();
-      room = await reserve(Math.min(partBytes, left), signal);
-    }
+    if (used === partBytes) await sendPart(true);
+    const allowance = isAllowance && used > 0 ? room.buffer : undefined;
+    isAllowance = used === 0 && number === 1;
+    if (isAllowance) room = openPlainly(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
+    else if (used === 0 || allowance) room = open(Math.min(partBytes, limitBytes - sent));
+    await room.grow(signal);
+    allowance?.copy(room.buffer);
   }
 
-  async function sendPart(): Promise<void> {
+  async function sendPart(isWhole: boolean): Promise<void> {
     while (inFlight.size >= PARTS_IN_FLIGHT) await Promise.race(inFlight);
     const { buffer, release } = room;
     const body = buffer.subarray(0, used);
     sent += used;
-    room = NO_ROOM;
+    room = openPlainly(0);
     used = 0;
-    // Without the signal: an upload whose id never came could not be aborted.
-    upload ??= store.createUpload(key, { ...headers, partBytes });
-    const part = putPart(upload, begun.length + parts.length + 1, body, !finishing).finally(release);
-    parts.push(part);
+    const part = upload.put(number++, body, isWhole).finally(release);
     inFlight.add(part);
     part.then(
       () => inFlight.delete(part),
       () => undefined, // stays in flight, for whoever comes next
     );
-  }
-
-  async function putPart(upload: Promise<string>, number: number, body: Buffer, whole: boolean): Promise<Part> {
-    const uploadId = await upload;
-    const part = await store.putPart(key, uploadId, number, body, { signal });
-    if (whole) progress(uploadId, part);
-    return part;
-  }
-
-  function progress(uploadId: string, part: Part): void {
-    ahead.set(part.number, part);
-    const before = landed.length;
-    for (let next = ahead.get(before + 1); next; next = ahead.get(landed.length + 1)) {
-      ahead.delete(next.number);
-      landed.push(next);
-    }
-    if (landed.length > before) options.onProgress?.({ uploadId, parts: landed.slice() });
   }
 
   async function write(piece: Buffer): Promise<void> {
@@ -156,14 +113,28 @@ export function createObjectWriter(
     }
   }
 
+  async function prepare(until: AbortSignal): Promise<void> {
+    if (used > 0) await sendPart(true);
+    const bytes = Math.min(partBytes, limitBytes - sent);
+    room = open(bytes);
+    while (room.buffer.length < bytes) await room.grow(until);
+  }
+
+  async function flush(): Promise<void> {
+    if (used > 0) await sendPart(used === partBytes);
+    room.release();
+    await Promise.all(inFlight);
+  }
+
   async function finish(metadata?: Readonly<Record<string, string>>): Promise<void> {
-    if (upload === undefined) {
+    if (upload.isBegun) {
+      // The last part may be shorter, and there is nothing behind it to go on with.
+      if (used > 0) await sendPart(false);
+      await Promise.all(inFlight);
+      await upload.complete();
+    } else {
       const body = room.buffer.subarray(0, used);
       await store.put(key, body, { ...headers, metadata: { ...headers.metadata, ...metadata }, signal });
-    } else {
-      finishing = true;
-      if (used > 0) await sendPart();
-      await store.completeUpload(key, await upload, [...begun, ...(await Promise.all(parts))], { signal });
     }
     ended = true;
     room.release();
@@ -171,18 +142,56 @@ export function createObjectWriter(
 
   async function leave(): Promise<void> {
     ended = true;
-    await Promise.allSettled(parts); // a store may not forget an upload while its parts arrive
+    await upload.leave();
     room.release();
-    room = NO_ROOM;
+    room = openPlainly(0);
   }
 
   async function abort(): Promise<void> {
     if (ended) return;
-    await leave();
-    const id = await upload?.catch(() => undefined);
-    // What cannot be aborted is left to the store's own expiry of uploads.
-    if (id !== undefined) await store.abortUpload(key, id).catch(() => undefined);
+    ended = true;
+    await upload.abort();
+    room.release();
   }
 
-  return { write, finish, abort, leave, [Symbol.asyncDispose]: abort };
+  return { write, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
+}
+
+/** A writer's own memory: as many buffers as are in use at once, over and over, since garbage of their size lies long. */
+function createOwnMemory(): (bytes: number) => Room {
+  const free: Buffer[] = [];
+  return (bytes) => {
+    const at = free.findIndex((buffer) => buffer.length >= bytes);
+    const memory = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
+    let buffer: Buffer = Buffer.alloc(0);
+    let isHeld = true;
+    return {
+      get buffer() {
+        return buffer;
+      },
+      grow() {
+        buffer = memory.subarray(0, bytes);
+        return Promise.resolve();
+      },
+      release() {
+        if (isHeld) free.push(memory);
+        isHeld = false;
+      },
+    };
+  };
+}
+
+/** Memory outside of any budget, all of it at once. */
+function openPlainly(bytes: number): Room {
+  let buffer = Buffer.alloc(0);
+  return {
+    get buffer() {
+      return buffer;
+    },
+    grow() {
+      buffer = Buffer.allocUnsafeSlow(bytes);
+      return Promise.resolve();
+    },
+    release: () => undefined,
+  };
 }

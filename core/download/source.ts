@@ -7,7 +7,7 @@ import type { Meter } from '../ports/meter.ts';
 import type { Attempt } from './attempt.ts';
 import { declaredLength } from './body.ts';
 import { hostnameOf, type Connections } from './connections.ts';
-import { continuedLength, continuingHeaders } from './continuation.ts';
+import { gapOf, rangedLength, rangeHeaders } from './continuation.ts';
 import { exchange, type Answer } from './exchange.ts';
 import type { HostAddresses } from './host-addresses.ts';
 import { REDIRECTS, redirectTarget, whyNotRequestable } from './redirect.ts';
@@ -45,6 +45,8 @@ export interface SourceRequest {
 /** A response whose body is the file; a 304, if conditions were sent; or, of a file of `length` bytes, what follows the beginning that is there. */
 export interface Opened {
   answer: Answer;
+  /** Those of the user that were sent to who answered. */
+  headers: Readonly<Record<string, string>>;
   continues?: { length: number } | undefined;
 }
 
@@ -60,15 +62,15 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   const seen = new Set([url.href]);
   if (request.heldHost !== undefined && request.heldHost !== url.origin) await enterHost(url.origin);
   for (;;) {
-    const answer = await ask(url, userHeaders);
+    const answer = await ask(deps, { url, headers: { ...userHeaders, ...special(url) }, options }, attempt);
     const { status } = answer;
-    if (SUCCESSES.has(status)) return { answer };
+    if (SUCCESSES.has(status)) return { answer, headers: userHeaders };
     if (status === 304 && isConditional(url)) {
       await discard(answer, attempt);
-      return { answer };
+      return { answer, headers: userHeaders };
     }
-    const length = partial && continuedLength(answer, partial);
-    if (length !== undefined) return { answer, continues: { length } };
+    const length = partial && rangedLength(answer, partial, gapOf(partial));
+    if (length !== undefined) return { answer, headers: userHeaders, continues: { length } };
     const { location, 'retry-after': retryAfter } = answer.response.headers;
     await discard(answer, attempt);
     if (partial && refusesRest(status)) {
@@ -91,6 +93,13 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     return request.conditions?.resource === resourceOf(url);
   }
 
+  function special(url: URL): Record<string, string> {
+    return {
+      ...(partial && rangeHeaders(partial, gapOf(partial))),
+      ...(isConditional(url) && request.conditions?.headers),
+    };
+  }
+
   async function enterHost(host: string): Promise<void> {
     try {
       await request.enterHost(host);
@@ -99,27 +108,25 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
     }
     attempt.signal.throwIfAborted();
   }
+}
 
-  async function ask(url: URL, userHeaders: Record<string, string>): Promise<Answer> {
-    attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
-    const addresses = await untilAborted(deps.addressesOf(hostnameOf(url)), attempt.signal);
-    const headers = {
-      'User-Agent': options.userAgent,
-      Accept: '*/*',
-      ...userHeaders,
-      'Accept-Encoding': 'identity',
-      ...(partial && continuingHeaders(partial)),
-      ...(isConditional(url) && request.conditions?.headers),
-    };
-    const askedAt = deps.clock.now();
-    const answer = await exchange(deps.connections, { url, headers, addresses }, options.timeouts, attempt);
-    deps.meter?.('SourceLatency', deps.clock.now() - askedAt);
-    return answer;
-  }
+/** One request, its host looked up, without following a redirect. Errors: `DownloadError`. */
+export async function ask(
+  { addressesOf, connections, clock, meter }: SourceDeps,
+  { url, headers, options }: { url: URL; headers: Readonly<Record<string, string>>; options: SourceRequest['options'] },
+  attempt: Attempt,
+): Promise<Answer> {
+  attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
+  const addresses = await untilAborted(addressesOf(hostnameOf(url)), attempt.signal);
+  const all = { 'User-Agent': options.userAgent, Accept: '*/*', ...headers, 'Accept-Encoding': 'identity' };
+  const askedAt = clock.now();
+  const answer = await exchange(connections, { url, headers: all, addresses }, options.timeouts, attempt);
+  meter?.('SourceLatency', clock.now() - askedAt);
+  return answer;
 }
 
 /** Whether a source may have refused the range and not the file: it is asked for the whole at once. */
-function refusesRest(status: number): boolean {
+export function refusesRest(status: number): boolean {
   return status === 206 || status === 501 || (status >= 400 && status < 500 && !NOT_NOW.has(status));
 }
 
@@ -132,7 +139,7 @@ function requestableUrl(text: string): URL {
 }
 
 /** Frees the connection of a response that is no use: reads a small body to its end, else closes the connection. */
-async function discard({ response, reusable }: Answer, attempt: Attempt): Promise<void> {
+export async function discard({ response, reusable }: Answer, attempt: Attempt): Promise<void> {
   if (!reusable || (declaredLength(response) ?? 0) > DRAIN_BYTES) response.destroy();
   else {
     let left = DRAIN_BYTES;

@@ -55,3 +55,18 @@ export function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
 }
+
+/** Waits for a call to the store; what it fails of is a failure of the store's. */
+export async function inStore<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw toDownloadError(error, 'store');
+  }
+}
+
+/** Whether nothing can come of an upload any more. */
+export function isUploadLost(error: unknown): boolean {
+  const cause = error instanceof DownloadError ? error.cause : undefined;
+  return cause instanceof ObjectStoreError && cause.code === 'UPLOAD_LOST';
+}

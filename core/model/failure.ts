@@ -35,6 +35,7 @@ export const FAILURES = {
   TOO_MANY_REDIRECTS: { verdict: 'final', meaning: 'there were more redirects than allowed' },
   INSECURE_REDIRECT: { verdict: 'final', meaning: 'a redirect leads from https to http' },
   UNWANTED_TYPE: { verdict: 'final', meaning: 'the file has none of the wanted types' },
+  SOURCE_CHANGED: { verdict: 'final', meaning: 'the file changed again and again while it was fetched' },
   TRUNCATED: { verdict: 'retry', meaning: 'the body ended before it was whole' },
   IDLE_TIMEOUT: { verdict: 'retry', meaning: 'no byte came for too long' },
   TOO_SLOW: { verdict: 'retry', meaning: 'the body came slower than the lowest speed' },

@@ -53,6 +53,9 @@ export const DNS_CACHE_ENTRIES = 10_000;
 /** How far ahead a source may put us off: a message of the queue stays hidden for less than 12 hours. */
 export const MAX_RETRY_AFTER_MS = 11 * HOUR;
 
+/** Files of so many bytes are fetched over several connections, if their source gives ranges. */
+export const SPLIT_BYTES = 256 * MIB;
+
 /** A lease's length. A worker that died is missed after it. */
 export const LEASE_MS = 60 * SECOND;
 /** A worker that was not renewed by so long before its lease ends stops: what it has on the wire must land before. */
@@ -74,6 +77,8 @@ export const RENEW_MS = 20 * SECOND;
 export const MAX_OUTCOMES_PER_CHECKPOINT = 5000;
 /** So long before its deadline a turn starts nothing more, so that what is under way can still be finished. */
 export const TURN_TAIL_MS = 5 * MINUTE;
+/** What began so soon after its turn had all of it. */
+export const TURN_HEAD_MS = MINUTE;
 /** What a turn keeps of its deadline for bringing its work home. */
 export const TURN_END_MS = 30 * SECOND;
 /** A turn with nothing else to do waits no longer than this; giving up the lease and taking it again costs as much. */

@@ -7,6 +7,8 @@ export interface BatchOptions {
   keyTemplate?: string | undefined;
   /** Requests of the batch that may be open to one host at once, over all workers. */
   connectionsPerHost: number;
+  /** Of these, how many one large file may have, as far as nobody else needs them. */
+  connectionsPerFile: number;
   /** Requests begun per second and host, over all workers. */
   requestsPerSecondPerHost?: number | undefined;
   /** Seconds from submission until what is left fails as `DEADLINE`. */
@@ -60,6 +62,7 @@ const DAY_SECONDS = 24 * 60 * 60;
 /** The smallest and largest value of every number that a user may set. */
 export const OPTION_RANGES = {
   connectionsPerHost: { min: 1, max: 256 },
+  connectionsPerFile: { min: 1, max: 256 },
   requestsPerSecondPerHost: { min: 0.01, max: 10_000 },
   deadlineSeconds: { min: 60, max: 60 * DAY_SECONDS },
   maxBytes: { min: 0, max: 50 * 1024 * GIB },
@@ -76,6 +79,8 @@ export const OPTION_RANGES = {
 export const DEFAULT_OPTIONS = {
   /** What a browser opens to one host is 6; a host that cannot bear 16 says so, and the turn then halves. */
   connectionsPerHost: 16,
+  /** As many as a host gets; what bounds it is what others leave. */
+  connectionsPerFile: 16,
   deadlineSeconds: 7 * DAY_SECONDS,
   ifExists: 'skip',
   invalidEntries: 'reject',

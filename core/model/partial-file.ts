@@ -1,14 +1,15 @@
 import type { Part } from '../ports/object-store.ts';
 
 /**
- * The beginning of a file that is in the object store: the parts that have landed in an upload which is not completed.
- * Plain JSON: a later attempt goes on from it, of this worker or another.
+ * What of a file is in the object store: the parts that have landed in an upload which is not completed. Plain JSON: a
+ * later attempt goes on from it, of this worker or another. A part takes some 100 bytes of it, so that a file of 10,000
+ * parts takes 1 MB.
  */
 export interface PartialFile {
   uploadId: string;
-  /** Bytes of every part. */
+  /** Bytes of every part but the file's last. */
   partBytes: number;
-  /** From number 1, without a gap. */
+  /** In the order of their numbers; of a file that is split there can be gaps. */
   parts: readonly Part[];
   /** The strong validator of the version that the parts are of, quotes included. */
   etag: string;
@@ -18,9 +19,23 @@ export interface PartialFile {
   length?: number | undefined;
   contentType?: string | undefined;
   contentEncoding?: string | undefined;
+  /** Of the file's beginning, where it is to be compared by them. */
+  digests?: SavedDigests | undefined;
 }
 
-/** How far a file has come, in bytes. */
-export function bytesOf(partial: Pick<PartialFile, 'partBytes' | 'parts'> | undefined): number {
-  return partial === undefined ? 0 : partial.parts.length * partial.partBytes;
+/** Hashes that have not come to their end, by hash-wasm, in base64. */
+export interface SavedDigests {
+  sha256?: string | undefined;
+  md5?: string | undefined;
+}
+
+/** How much of a file is there, in bytes. */
+export function bytesOf(partial: Pick<PartialFile, 'parts'> | undefined): number {
+  return partial === undefined ? 0 : partial.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Parts from the first one on, without a gap. */
+export function headOf(parts: readonly Part[]): readonly Part[] {
+  const end = parts.findIndex(({ number }, at) => number !== at + 1);
+  return end < 0 ? parts : parts.slice(0, end);
 }

@@ -134,6 +134,8 @@ export interface ShardRecord extends Counts {
   cursor: number;
   /** Started entries that wait for another attempt. */
   retrying: number;
+  /** Bytes of waiting entries that are in the store: parts of files that are not whole. */
+  partialBytes?: number | undefined;
   /** Checkpoints that wrote results; names the newest results object. */
   seq: number;
   /** Raised with every lease. */

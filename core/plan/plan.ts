@@ -95,7 +95,8 @@ function packHosts(hosts: HostCount[], fairShare: number, limits: PlanLimits): S
     if (!shard) return;
     shard.segments.push(host);
     shard.entries += host.entries;
-    shard.connections = Math.min(limits.connectionsPerMixedShard, shard.connections + useful(host));
+    // More than there are entries of it: a large file makes use of several.
+    shard.connections = Math.min(limits.connectionsPerMixedShard, shard.connections + limits.connectionsPerHost);
   });
   return shards;
 }

@@ -1,19 +1,17 @@
 import type { Service } from '../batch/service.ts';
 import type { Download, Stored } from '../download/downloader.ts';
 import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
-import { HOST_FAULTS_PER_ATTEMPT } from '../model/limits.ts';
+import { HOST_FAULTS_PER_ATTEMPT, TURN_HEAD_MS } from '../model/limits.ts';
 import { bytesOf } from '../model/partial-file.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { BatchRecord } from '../model/records.ts';
 import type { Backlog } from './backlog.ts';
-import { HostParked, hostDown, type Host, type Hosts, type Slot } from './hosts.ts';
+import { HostParked, hostDown, SLOW, type Host, type Hosts, type Slot } from './hosts.ts';
 import type { KeptUploads } from './kept-uploads.ts';
+import type { Loans } from './loans.ts';
 import { LeadsAbroad } from './redirect-target.ts';
 import { backoffMs } from './retry.ts';
 import type { WaitingEntry } from './waiting.ts';
-
-/** Time-outs of a source that answers at all: it gets fewer connections. */
-const SLOW: readonly FailureCode[] = ['HEADERS_TIMEOUT', 'IDLE_TIMEOUT', 'TOO_SLOW'];
 
 export type Attempts = ReturnType<typeof createAttempts>;
 
@@ -29,25 +27,28 @@ export function createAttempts(deps: {
   uploads: KeptUploads;
   /** The host that a redirect leads to; throws `LeadsAbroad`. */
   redirectTarget: (name: string) => Promise<Host>;
+  borrow: Loans['borrow'];
   /** Whether the lease can no longer be relied on. */
   isFenced: () => boolean;
-  /** Called whenever an attempt has ended. */
-  ended: () => void;
+  /** Called whenever an attempt has ended, or something has landed that should not be lost. */
+  changed: () => void;
   meter?: Service['meter'];
 }) {
   const { clock, random, hosts, backlog } = deps;
   const { options } = deps.batch;
-  const underway = new Set<{ abort: AbortController; end: Promise<void> }>();
+  const underway = new Set<{ abort: AbortController; startedAt: number; end: Promise<void> }>();
   const settled: Outcome[] = [];
+  /** Whether parts of files have landed since the last snapshot. */
+  let hasLanded = false;
 
   /** Begins an attempt at an entry that was taken from the backlog. */
   function start(waiting: WaitingEntry, host: Host): void {
     const abort = new AbortController();
     const end = attempt(waiting, hosts.open(host), abort.signal).finally(() => {
       underway.delete(running);
-      deps.ended();
+      deps.changed();
     });
-    const running = { abort, end };
+    const running = { abort, startedAt: clock.now(), end };
     underway.add(running);
   }
 
@@ -62,7 +63,15 @@ export function createAttempts(deps: {
         headers: deps.headers,
         signal,
         partial: waiting.partial,
-        keep: (partial) => (waiting.partial = partial),
+        keep: (partial) => {
+          waiting.partial = partial;
+          if (!partial || hasLanded) return;
+          hasLanded = true;
+          deps.changed(); // a checkpoint is due sooner
+        },
+        borrow: deps.borrow,
+        wasChanged: waiting.wasChanged,
+        changed: () => (waiting.wasChanged = true),
         enterHost: async (name) => {
           // A slot is given back before the next is asked for: nobody waits while holding one.
           if (at.slot) {
@@ -78,7 +87,9 @@ export function createAttempts(deps: {
       if (at.slot && stored.httpStatus !== undefined) hosts.succeeded(at.slot);
       await settle(waiting, outcomeOf(stored));
     } catch (error) {
-      if (signal.aborted) putBack(waiting, clock.now());
+      if (signal.reason instanceof OutOfTime && bytesOf(waiting.partial) <= before) {
+        await settle(waiting, failureOf(new DownloadError('TOO_SLOW', signal.reason.message)));
+      } else if (signal.aborted) putBack(waiting, clock.now());
       else await failed(waiting, at.slot, error, bytesOf(waiting.partial) > before);
     } finally {
       // By now an entry that was put back can be taken again; its host's slot is free for it.
@@ -163,17 +174,42 @@ export function createAttempts(deps: {
     async failDown(waiting: WaitingEntry, host: Host): Promise<void> {
       if (host.down) await settle(waiting, failureOf(hostDown(host.down)), waiting.attempts);
     },
-    /** Aborts all attempts; their entries go back into the backlog. Resolves when none is under way. */
-    async abortAll(reason: string): Promise<void> {
-      for (const { abort } of underway) abort.abort(new Error(reason));
+    /**
+     * Aborts all attempts; their entries go back into the backlog. Resolves when none is under way.
+     *
+     * @param turn what has come to its end by its time, if that is why: what had all of it and left nothing to go on
+     *   from would do so in the next one too, and fails
+     */
+    async abortAll(reason: string, turn?: { startedAt: number }): Promise<void> {
+      for (const { abort, startedAt } of underway) {
+        const hadAll = turn !== undefined && startedAt - turn.startedAt <= TURN_HEAD_MS;
+        abort.abort(hadAll ? new OutOfTime(clock.now() - turn.startedAt) : new Error(reason));
+      }
       await Promise.all([...underway].map(({ end }) => end));
     },
     /** Outcomes that no checkpoint has written yet. */
     settled,
+    /** Whether there is anything that should not be lost with the worker. */
+    hasNews: () => hasLanded || settled.length > 0,
+    /** A snapshot names all that has landed. */
+    snapshotted(): void {
+      hasLanded = false;
+    },
     get count() {
       return underway.size;
     },
   };
+}
+
+/** Why an attempt is aborted that had a whole turn. */
+class OutOfTime extends Error {
+  constructor(turnMs: number) {
+    super(
+      `the file does not fit into a turn of ${Math.round(turnMs / 60_000)} minutes, and nothing came of it that a later ` +
+        'turn could go on from: its source gives no ranges, or no part came whole',
+    );
+    this.name = 'OutOfTime';
+  }
 }
 
 type Ending = Pick<

@@ -3,6 +3,7 @@ import type { FailureCode } from '../model/failure.ts';
 import { CARE_AFTER_CRASHES, FENCE_MS, LEASE_MS } from '../model/limits.ts';
 import { resultsKey, waitingKey } from '../model/layout.ts';
 import type { Outcome } from '../model/outcome.ts';
+import { bytesOf } from '../model/partial-file.ts';
 import { noCounts, sumCounts, type Counts, type ShardRecord } from '../model/records.ts';
 import { isEmpty, type WaitingList } from './waiting.ts';
 
@@ -98,10 +99,12 @@ export function createCheckpointer(
     const next = { ...record, ...sumCounts([record, counts]), seq, rev: record.rev + 1 };
     next.cursor = snapshot.cursor;
     next.retrying = list.entries.length;
+    next.partialBytes = list.entries.reduce((sum, { partial }) => sum + bytesOf(partial), 0) || undefined;
     next.waiting = isEmpty(list) ? undefined : waitingKey(batchId, shard, seq, epoch, ++waitingObjects);
     // Progress: the crashes before it were not in vain. What care they led to stays until a clean release.
     if (outcomes.length > 0) next.crashes = Math.min(next.crashes, CARE_AFTER_CRASHES);
-    if (outcomes.length > 0) next.rate = rateOf(outcomes);
+    const stored = storedBytes(next) - storedBytes(record);
+    if (outcomes.length > 0 || stored > 0) next.rate = rateOf(outcomes.length, stored);
     next.workedMs = (record.workedMs ?? 0) + clock.now() - workedFrom;
     workedFrom = clock.now();
     if (release) applyRelease(next, release, clock.now());
@@ -148,16 +151,16 @@ export function createCheckpointer(
     return true;
   }
 
-  function rateOf(outcomes: readonly Outcome[]): NonNullable<ShardRecord['rate']> {
+  function rateOf(outcomes: number, stored: number): NonNullable<ShardRecord['rate']> {
     const at = clock.now();
     const seconds = Math.max(1, at - rateFrom) / 1000;
     rateFrom = at;
-    const bytes = outcomes.reduce((sum, outcome) => sum + (outcome.bytes ?? 0), 0);
+    const bytes = Math.max(0, stored); // less than nothing, if what had landed of a file is lost
     const before = record.rate;
     const weight = before ? 1 - Math.exp(-seconds / (RATE_MS / 1000)) : 1;
     const average = (last: number, now: number) => last + weight * (now - last);
     // Rounded: a record has at most 1 KB.
-    const filesPerSecond = Math.round(100 * average(before?.filesPerSecond ?? 0, outcomes.length / seconds)) / 100;
+    const filesPerSecond = Math.round(100 * average(before?.filesPerSecond ?? 0, outcomes / seconds)) / 100;
     return { filesPerSecond, bytesPerSecond: Math.round(average(before?.bytesPerSecond ?? 0, bytes / seconds)), at };
   }
 
@@ -173,6 +176,11 @@ export function createCheckpointer(
       return record;
     },
   };
+}
+
+/** Bytes in the store, be they of whole files or not. */
+function storedBytes({ bytes, partialBytes = 0 }: ShardRecord): number {
+  return bytes + partialBytes;
 }
 
 function countOutcomes(outcomes: readonly Outcome[]): Counts {
@@ -195,6 +203,7 @@ function applyRelease(next: ShardRecord, release: Release, now: number): void {
   if (release.cancelled) {
     next.cancelled = next.total - next.done - next.failed - next.skipped;
     next.retrying = 0;
+    next.partialBytes = undefined;
   }
   if (release.cancelled || release.finished) {
     next.finishedAt = now;

@@ -1,8 +1,11 @@
-import { DownloadError } from '../model/failure.ts';
+import { DownloadError, type FailureCode } from '../model/failure.ts';
 import { FIRST_CONNECTIONS, HOST_FAULTS_PER_ATTEMPT, LINGER_MS, REGROWTH, START_SLACK_MS } from '../model/limits.ts';
 import { begun, createPace, refused, taken, type Pace } from './pace.ts';
 import { hostRetryAt } from './retry.ts';
 import type { HostFault, WaitingHost } from './waiting.ts';
+
+/** Time-outs of a source that answers at all: it gets fewer connections. */
+export const SLOW: readonly FailureCode[] = ['HEADERS_TIMEOUT', 'IDLE_TIMEOUT', 'TOO_SLOW'];
 
 /** A source host as a turn sees it. */
 export interface Host {
@@ -123,6 +126,17 @@ export function createHosts(deps: {
     return host.queue.length === 0 && host.down === undefined && hasRoom(host);
   }
 
+  /**
+   * Whether a file that has a connection to the host may have another one; `lent` are lent already. What flows is not
+   * asked to make way: found limits are of connections that are opened anew, or else a stream of hours would keep a host
+   * that failed once from ever being probed.
+   */
+  function mayLend(host: Host, lent: number): boolean {
+    const most = host.failures > 0 ? 1 : Math.max(1, Math.floor(host.limit));
+    const isFree = host.queue.length === 0 && host.down === undefined && freeAt(host) <= now();
+    return isFree && lent < most && host.open < host.max;
+  }
+
   function open(host: Host): Slot {
     host.open += 1;
     if (host.open === 1) host.pace = begun(host.pace, now());
@@ -240,7 +254,22 @@ export function createHosts(deps: {
   /** Whether a host is known as one of the shard's own. */
   const isOwn = (name: string) => hosts.get(name)?.guest === false;
 
-  return { get, getGuest, isOwn, freeAt, mayStart, open, close, enter, succeeded, slowed, faulted, serveAll, snapshot };
+  return {
+    get,
+    getGuest,
+    isOwn,
+    freeAt,
+    mayStart,
+    mayLend,
+    open,
+    close,
+    enter,
+    succeeded,
+    slowed,
+    faulted,
+    serveAll,
+    snapshot,
+  };
 }
 
 /** The error of an entry whose host was given up. */

@@ -15,6 +15,8 @@ export function createRounds(deps: {
   batch: BatchRecord;
   /** Outcomes that no checkpoint has written; those written are taken out. */
   settled: Outcome[];
+  /** Whether anything has come about that should not be lost with the worker. */
+  hasNews: () => boolean;
   snapshot: () => Snapshot;
   /** Called after each checkpoint that landed. */
   landed: (snapshot: Snapshot) => Promise<unknown>;
@@ -54,7 +56,7 @@ export function createRounds(deps: {
     batch = await keepBytes(batch, checkpoints.record).catch(() => batch);
   }
 
-  const checkpointAt = () => checkpointedAt + (settled.length > 0 ? CHECKPOINT_MS : RENEW_MS);
+  const checkpointAt = () => checkpointedAt + (deps.hasNews() ? CHECKPOINT_MS : RENEW_MS);
   const lookAt = () => lookedAt + CHECKPOINT_MS;
 
   return {

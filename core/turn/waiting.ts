@@ -13,6 +13,8 @@ export interface WaitingEntry {
   advances?: number | undefined;
   /** What is in the store already. */
   partial?: PartialFile | undefined;
+  /** The file was begun anew before, since its source had another version of it. */
+  wasChanged?: boolean | undefined;
   /** Not before this time; its host may have it wait longer. */
   dueAt: number;
   /** Workers that died while they had nothing but this entry. */

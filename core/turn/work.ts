@@ -18,6 +18,7 @@ import { createBacklog } from './backlog.ts';
 import { createBell } from './bell.ts';
 import type { Checkpointer, Release, Snapshot } from './checkpoint.ts';
 import { createHosts } from './hosts.ts';
+import { createLoans } from './loans.ts';
 import type { KeptUploads } from './kept-uploads.ts';
 import type { Lease } from './lease.ts';
 import { createRedirectTarget } from './redirect-target.ts';
@@ -45,6 +46,7 @@ export async function work(
 ): Promise<WorkEnd> {
   const { clock, random } = deps;
   const now = () => clock.now();
+  const startedAt = now();
   const pullEnd = bounds.deadline - TURN_TAIL_MS;
   const hardEnd = bounds.deadline - TURN_END_MS;
 
@@ -76,6 +78,8 @@ export async function work(
     abroad: allowance !== undefined,
   });
   const bell = createBell(clock);
+  const redirectTarget = createRedirectTarget({ state: { get }, batch, shard, hosts, allowance });
+  const loans = createLoans({ hosts, now, find: redirectTarget, changed: bell.ring });
   const attempts = createAttempts({
     clock,
     random,
@@ -85,9 +89,10 @@ export async function work(
     hosts,
     backlog,
     uploads,
-    redirectTarget: createRedirectTarget({ state: { get }, batch, shard, hosts, allowance }),
+    redirectTarget,
+    borrow: loans.borrow,
     isFenced: checkpoints.isFenced,
-    ended: bell.ring,
+    changed: bell.ring,
     meter: deps.meter,
   });
   const rounds = createRounds({
@@ -96,6 +101,7 @@ export async function work(
     checkpoints,
     batch,
     settled: attempts.settled,
+    hasNews: attempts.hasNews,
     snapshot,
     landed: async ({ list }) => {
       uploads.name(list);
@@ -112,15 +118,14 @@ export async function work(
   let doom: FailureCode | undefined;
 
   function snapshot(): Snapshot {
+    attempts.snapshotted();
     const { cursor, list } = backlog.snapshot();
     return { outcomes: attempts.settled.slice(), cursor, list: alone === undefined ? list : { ...list, alone } };
   }
 
+  const isHalted = () => doom === undefined && rounds.batch.state !== 'running';
   /** Whether the turn must bring its work home now. */
-  const mustEnd = () => {
-    const halted = doom === undefined && rounds.batch.state !== 'running';
-    return checkpoints.isFenced() || bounds.stop.aborted || halted || now() >= hardEnd;
-  };
+  const mustEnd = () => checkpoints.isFenced() || bounds.stop.aborted || isHalted() || now() >= hardEnd;
 
   async function condemn(code: FailureCode): Promise<void> {
     doom = code;
@@ -130,7 +135,7 @@ export async function work(
 
   /** Starts as many entries as may be under way now, and ends those that need no attempt. */
   async function startWhatMay(): Promise<void> {
-    while (attempts.count < connections && !mustEnd() && now() < pullEnd) {
+    while (attempts.count + loans.count < connections && !mustEnd() && now() < pullEnd) {
       if (attempts.settled.length >= MAX_OUTCOMES_PER_CHECKPOINT) await rounds.checkpoint();
       const waiting = await backlog.take((host) => {
         if (doom !== undefined || host.down) return true;
@@ -150,6 +155,11 @@ export async function work(
         else attempts.start(waiting, host);
       }
     }
+  }
+
+  /** Lends what no entry has a use for now. */
+  function lendWhatIsSpare(): void {
+    if (doom === undefined && !mustEnd()) loans.serve(connections - attempts.count - loans.count);
   }
 
   /** Writes down which entry is about to be started with nothing else under way. */
@@ -172,6 +182,7 @@ export async function work(
       if (doom === undefined && now() >= batch.deadline) await condemn('DEADLINE');
       const redirectAt = hosts.serveAll();
       await startWhatMay();
+      lendWhatIsSpare();
       if (mustEnd()) break;
 
       const nextAt = await backlog.nextAt();
@@ -179,7 +190,7 @@ export async function work(
       if (attempts.count === 0 && (backlog.isEmpty() || spent || nextAt - now() > LINGER_MS)) break;
 
       await rounds.go();
-      const times = [rounds.nextAt(), redirectAt, hardEnd];
+      const times = [rounds.nextAt(), redirectAt, loans.nextAt(), hardEnd];
       if (doom === undefined) times.push(batch.deadline);
       // What is due now waits for a connection; its end rings.
       if (!spent && nextAt > now()) times.push(nextAt);
@@ -188,7 +199,8 @@ export async function work(
   } finally {
     bounds.stop.removeEventListener('abort', stopped);
     checkpoints.lost.removeEventListener('abort', stopped);
-    await attempts.abortAll('The turn ends.');
+    const isOver = now() >= hardEnd && !bounds.stop.aborted && !isHalted() && !checkpoints.isFenced();
+    await attempts.abortAll('The turn ends.', isOver ? { startedAt } : undefined);
     await rounds.idle();
     if (checkpoints.isFenced()) await uploads.abandon(backlog.snapshot().list);
   }

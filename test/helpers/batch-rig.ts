@@ -35,6 +35,8 @@ export const SECRET = 's3cret';
 
 export interface BatchRigOptions {
   budgetBytes?: number;
+  leastPartBytes?: number;
+  splitBytes?: number;
   allowedNetworks?: string[];
   resolve?: Resolver;
   /** Of the store in memory; may wait on the clock. */
@@ -96,6 +98,8 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
       return (options.resolve ?? everyNameIsLocal)(name);
     },
     allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8', '::1/128']),
+    ...(options.leastPartBytes !== undefined && { leastPartBytes: options.leastPartBytes }),
+    ...(options.splitBytes !== undefined && { splitBytes: options.splitBytes }),
   });
   onTestFinished(() => downloader.close());
 

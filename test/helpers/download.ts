@@ -25,6 +25,7 @@ export interface DownloadRigOptions {
   resolve?: Resolver;
   store?: MemoryStoreOptions;
   leastPartBytes?: number;
+  splitBytes?: number;
   /** A store that is there already. */
   files?: MemoryStore;
 }
@@ -44,6 +45,7 @@ export function createDownloadRig(options: DownloadRigOptions = {}): DownloadRig
     resolve: options.resolve ?? everyNameIsLocal,
     allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8']),
     ...(options.leastPartBytes !== undefined && { leastPartBytes: options.leastPartBytes }),
+    ...(options.splitBytes !== undefined && { splitBytes: options.splitBytes }),
   });
   onTestFinished(() => downloader.close());
   return { ...downloader, store, clock, budget };

@@ -66,7 +66,7 @@ describe('memory', () => {
     }
     gate.resolve(undefined);
     expect(await Promise.all(large)).toMatchObject(large.map(() => ({ state: 'done', bytes: 40 * MIB })));
-    expect(rig.budget.peakBytes).toBe(16 * MIB);
+    expect(rig.budget.peakBytes).toBe(14 * MIB); // an eighth is for small rooms
   });
 });
 

@@ -145,9 +145,9 @@ test('a thousand hosts of a thousand entries become a shard each', () => {
   expect(new Set(shards.map((shard) => shard.connections))).toEqual(new Set([16]));
 });
 
-test('a single URL is one shard with one connection', () => {
+test('a single URL is one shard with all connections of its host, since a large file makes use of them', () => {
   expect(plan([{ host: 'https://a', entries: 1 }], limits)).toEqual([
-    { segments: [{ host: 'https://a', entries: 1 }], entries: 1, connections: 1, connectionsPerHost: 16 },
+    { segments: [{ host: 'https://a', entries: 1 }], entries: 1, connections: 16, connectionsPerHost: 16 },
   ]);
 });
 

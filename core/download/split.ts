@@ -1,0 +1,333 @@
+import { DownloadError, FAILURES } from '../model/failure.ts';
+import type { BatchOptions } from '../model/options.ts';
+import { beginAttempt, type Attempt } from './attempt.ts';
+import { readBody } from './body.ts';
+import type { BodyCheck } from './body-check.ts';
+import type { ByteBudget, Room } from './byte-budget.ts';
+import type { Loan } from './downloader.ts';
+import { openPart, type PartSource } from './part-request.ts';
+import type { PartUpload } from './part-upload.ts';
+import type { SourceDeps } from './source.ts';
+import type { TimeLimit } from './time-limits.ts';
+import { failure, toDownloadError } from './translate.ts';
+
+/** Parts in a row that fail before a file is left to the attempt's own connection. */
+const MOST_FAULTS = 3;
+
+export interface SplitDeps extends SourceDeps {
+  limitTime: () => TimeLimit;
+  budget: ByteBudget;
+}
+
+export interface SplitFile {
+  source: PartSource;
+  options: BatchOptions;
+  /** Bytes of the file, and of each part but the last. */
+  length: number;
+  partBytes: number;
+  /** Numbers of the parts that are in the store already. */
+  landed: readonly number[];
+  upload: PartUpload;
+  /** Where every byte has to be seen in its order: parts are then fetched in theirs. */
+  inOrder?: BodyCheck | undefined;
+  /** Called once such a part was seen, before it is stored. */
+  seen: () => void;
+  /** Lends a connection to the host that answered. */
+  borrow: ((host: string, signal: AbortSignal) => Promise<Loan>) | undefined;
+  /** Awaited before each request over the attempt's own connection. */
+  again: (host: string) => Promise<void>;
+}
+
+/**
+ * The parts of one file, fetched over the connection that an attempt has and over those that are lent to it.
+ *
+ * The attempt's response goes on as the stream that it is, from the front, and claims each part that it comes to; lent
+ * connections fetch parts from the end, one request each, until the two meet. So no body is wasted, and should the
+ * source give no ranges after all, the stream has the whole file. Where bytes have to be seen in order, lent connections
+ * fetch what comes next, and a part stays in its room until its turn has come.
+ *
+ * Rooms: in order, **who has claimed a part has all of its room**, and one that failed is given back with it. Else parts
+ * that wait for their turn could keep the memory that the one before them needs.
+ */
+export interface Split {
+  /** Lends out from now on. */
+  start: () => void;
+  /**
+   * Claims a part for the stream; `false` if that is to end here. `prepare` is awaited before where parts come in order.
+   */
+  claim: (number: number, prepare: (signal: AbortSignal) => Promise<void>) => Promise<boolean>;
+  /** Fetches what nobody else does; resolves once every part is in the store. Errors: `RangeRefused`, `DownloadError`. */
+  finish: () => Promise<void>;
+  /** Ends all that is under way, and resolves when it has ended. */
+  stop: () => Promise<void>;
+}
+
+interface Task {
+  number: number;
+  room: Room;
+}
+
+export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt): Split {
+  const { source, options, length, partBytes, upload, inOrder } = file;
+  const { origin } = source.url;
+  const there = new Set(file.landed);
+  const count = Math.ceil(length / partBytes);
+  /** Parts that nobody fetches, in their order. */
+  const free = Array.from({ length: count }, (_, i) => i + 1).filter((number) => !there.has(number));
+  /** Rooms of those among them that were given back. */
+  const rooms = new Map<number, Room>();
+  /** Parts that came before their turn. */
+  const early = new Map<number, Room>();
+  const lanes = new Set<Promise<void>>();
+  const storing = new Set<Promise<void>>();
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, stopped.signal]);
+  /** Ends waits for room, since there is a part now that has one. */
+  let givenBack = new AbortController();
+  /** Resolves when anything has changed that who waits for the others may want to know. */
+  let news = Promise.withResolvers<undefined>();
+  let lending: Promise<void> | undefined;
+  /** Parts that are not in the store. */
+  let missing = free.length;
+  let faults = 0;
+  let isRefused = false;
+  /** Whether the source has given a range, and not only promised to. */
+  let isProven = file.landed.length > 0;
+
+  const rangeOf = (number: number) => ({ from: (number - 1) * partBytes, to: Math.min(length, number * partBytes) });
+
+  function tell(): void {
+    news.resolve(undefined);
+    news = Promise.withResolvers();
+  }
+
+  function giveBack({ number, room }: Task): void {
+    free.splice(free.findLastIndex((other) => other < number) + 1, 0, number);
+    if (!inOrder) room.release();
+    else {
+      rooms.set(number, room);
+      givenBack.abort();
+      givenBack = new AbortController();
+    }
+    start();
+    tell();
+  }
+
+  /** The next part to be fetched. */
+  async function take(until: AbortSignal): Promise<Task | undefined> {
+    const back = takeGivenBack();
+    if (back || free.length === 0) return back;
+    if (!inOrder) {
+      const number = free.pop();
+      return number === undefined ? undefined : { number, room: openRoom(number) };
+    }
+    const [next = count] = free;
+    const room = openRoom(next);
+    try {
+      await fill(room, next, until);
+      // Meanwhile others may have taken it, or given one back.
+      const instead = takeGivenBack();
+      if (instead === undefined && free[0] === next) return { number: free.shift() ?? next, room };
+      room.release();
+      return instead ?? (await take(until));
+    } catch (error) {
+      room.release();
+      throw error;
+    }
+  }
+
+  function takeGivenBack(): Task | undefined {
+    const [number] = free;
+    const room = number === undefined ? undefined : rooms.get(number);
+    if (number === undefined || !room) return undefined;
+    free.shift();
+    rooms.delete(number);
+    return { number, room };
+  }
+
+  function openRoom(number: number): Room {
+    const { from, to } = rangeOf(number);
+    return deps.budget.open(to - from);
+  }
+
+  async function fill(room: Room, number: number, until: AbortSignal): Promise<void> {
+    const { from, to } = rangeOf(number);
+    while (room.buffer.length < to - from) await room.grow(until);
+  }
+
+  async function read({ number, room }: Task): Promise<void> {
+    const range = rangeOf(number);
+    const bytes = range.to - range.from;
+    using own = beginAttempt(signal, deps.limitTime());
+    const answer = await openPart(deps, source, range, own);
+    let used = 0;
+    for await (const piece of readBody(answer, options, own, deps.clock)) {
+      if (used + piece.length > bytes) throw failure('BAD_RESPONSE', answer.status);
+      for (let rest = piece; rest.length > 0;) {
+        if (used === room.buffer.length) await room.grow(signal);
+        const copied = rest.copy(room.buffer, used);
+        used += copied;
+        rest = rest.subarray(copied);
+      }
+    }
+    if (used !== bytes) throw failure('TRUNCATED', answer.status);
+    faults = 0;
+    isProven = true;
+    keep({ number, room });
+  }
+
+  /** All bytes of a part are there. */
+  function keep(task: Task): void {
+    if (!inOrder) {
+      store(task);
+      return;
+    }
+    early.set(task.number, task.room);
+    serveEarly(inOrder);
+  }
+
+  function serveEarly(check: BodyCheck): void {
+    for (;;) {
+      const number = check.bytes / partBytes + 1;
+      const room = early.get(number);
+      if (!room) return;
+      early.delete(number);
+      check.take(room.buffer);
+      file.seen();
+      store({ number, room });
+    }
+  }
+
+  function store({ number, room }: Task): void {
+    const put = send(number, room).finally(() => {
+      storing.delete(put);
+      tell();
+    });
+    storing.add(put);
+  }
+
+  async function send(number: number, room: Room): Promise<void> {
+    try {
+      await upload.put(number, room.buffer);
+      missing -= 1;
+    } catch (error) {
+      attempt.fail(toDownloadError(error, 'store'));
+    } finally {
+      room.release();
+    }
+  }
+
+  /** What the failure of a lent connection says of the others. */
+  function judge(error: unknown): void {
+    if (signal.aborted) return;
+    if (error instanceof DownloadError && error.code === 'SOURCE_CHANGED') attempt.fail(error);
+    else if (!isPassing(error) || ++faults >= MOST_FAULTS) isRefused = true;
+  }
+
+  async function lane(task: Task, loan: Loan): Promise<void> {
+    try {
+      await read(task);
+      loan.end();
+    } catch (error) {
+      loan.end(error instanceof DownloadError ? error : undefined);
+      judge(error);
+      giveBack(task);
+    }
+  }
+
+  const mayLend = () => free.length > 0 && !isRefused && !signal.aborted;
+
+  async function lend(borrow: NonNullable<SplitFile['borrow']>): Promise<void> {
+    while (mayLend()) {
+      if (lanes.size >= options.connectionsPerFile - 1) {
+        await Promise.race(lanes);
+        continue;
+      }
+      const loan = await borrow(origin, signal);
+      const task = mayLend() ? await take(signal).catch(() => undefined) : undefined;
+      if (!task) {
+        loan.end();
+        continue;
+      }
+      const running = lane(task, loan).finally(() => {
+        lanes.delete(running);
+        tell();
+      });
+      lanes.add(running);
+    }
+  }
+
+  function start(): void {
+    if (!file.borrow || lending || signal.aborted) return;
+    lending = lend(file.borrow)
+      .catch(() => undefined) // nothing more is lent
+      .finally(() => (lending = undefined));
+  }
+
+  return {
+    start,
+
+    async claim(number, prepare) {
+      if (inOrder) serveEarly(inOrder);
+      // The stream is not given up for a range that may be refused.
+      while (free[0] !== number && !isProven && lanes.size > 0) await news.promise;
+      if (free[0] !== number || rooms.has(number)) return false;
+      if (inOrder) {
+        const { signal: enough } = givenBack;
+        try {
+          await prepare(AbortSignal.any([signal, enough]));
+        } catch (error) {
+          if (signal.aborted || !enough.aborted) throw error;
+          return false;
+        }
+        if (free[0] !== number || rooms.has(number)) return false;
+      }
+      free.shift();
+      missing -= 1; // the stream's own to store
+      return true;
+    },
+
+    async finish() {
+      if (inOrder) serveEarly(inOrder);
+      attempt.signal.addEventListener('abort', tell, { once: true });
+      while (missing > 0) {
+        attempt.signal.throwIfAborted();
+        if (free.length > 0) await fetchOne();
+        else await news.promise;
+      }
+      attempt.signal.throwIfAborted();
+    },
+
+    async stop() {
+      stopped.abort(new Error('The file is no longer fetched in parts.'));
+      await lending;
+      await Promise.all(lanes);
+      await Promise.all(storing);
+      for (const room of [...rooms.values(), ...early.values()]) room.release();
+    },
+  };
+
+  /** Over the attempt's own connection. */
+  async function fetchOne(): Promise<void> {
+    const { signal: enough } = givenBack;
+    const task = await take(AbortSignal.any([signal, enough])).catch((error: unknown) => {
+      if (signal.aborted || !enough.aborted) throw error;
+      return undefined; // there is one now that needs no room
+    });
+    if (!task) return;
+    try {
+      await file.again(origin);
+      await read(task);
+    } catch (error) {
+      giveBack(task);
+      attempt.signal.throwIfAborted();
+      // As long as others get on it is tried again.
+      if (!isPassing(error) || lanes.size === 0 || ++faults >= MOST_FAULTS) throw error;
+    }
+  }
+}
+
+/** Whether the same part may come another time. */
+function isPassing(error: unknown): boolean {
+  return error instanceof DownloadError && FAILURES[error.code].verdict !== 'final';
+}
