@@ -16,6 +16,7 @@ import { createByteBudget, DEFAULT_BUDGET_BYTES } from '../core/download/byte-bu
 import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Job, Loan, Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
+import { LEAST_PART_BYTES } from '../local/stores.ts';
 
 /**
  * One large file from a source that gives each connection so many bytes a second: how much faster it is over 16
@@ -24,7 +25,6 @@ import { DEFAULT_OPTIONS } from '../core/model/options.ts';
  */
 
 const MIB = 1024 ** 2;
-const PART_BYTES = 8 * MIB;
 /** How much faster 16 connections must be than one. */
 const LEAST_SPEEDUP = 10;
 /** What the process of the downloads may take, whatever the file's size. */
@@ -149,7 +149,8 @@ async function download(): Promise<void> {
     budget,
     resolve: () => Promise.reject(new Error('there are no names here')),
     allowedNetworks: parseNetworks(['127.0.0.0/8']),
-    splitBytes: 2 * PART_BYTES,
+    leastPartBytes: LEAST_PART_BYTES,
+    splitBytes: 2 * LEAST_PART_BYTES,
   });
   let lent = 0;
   let peakParts = 1;

@@ -106,6 +106,11 @@ const MIB = 1024 ** 2;
 const BUDGET_BYTES = 128 * MIB;
 /** A thread's least: two parts of 8 MiB, one that comes in while the other goes out, and some for small files. */
 const MIN_BUDGET_BYTES = 20 * MIB;
+/**
+ * Bytes of the smallest part: half of what S3 is sent, so that 16 connections of one file fit into the budget of a thread
+ * of two. A folder takes parts of any size.
+ */
+export const LEAST_PART_BYTES = 4 * MIB;
 
 /** Bytes in which one of `workers` threads keeps the bodies of all its downloads. */
 export function budgetBytesFor(workers: number): number {

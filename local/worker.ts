@@ -7,7 +7,7 @@ import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 import { createService } from './service.ts';
-import { budgetBytesFor, openStores } from './stores.ts';
+import { budgetBytesFor, LEAST_PART_BYTES, openStores } from './stores.ts';
 
 /** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
 
@@ -26,6 +26,7 @@ const downloader = createDownloader({
   budget: createByteBudget(budgetBytesFor(settings.workers)),
   resolve: (hostname) => lookup(hostname, { all: true }),
   allowedNetworks: settings.allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
+  leastPartBytes: LEAST_PART_BYTES,
 });
 const deps: TurnDeps = { ...createService(stores, settings, post), download: downloader.download };
 

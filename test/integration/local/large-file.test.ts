@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
 import type { StatusDocument } from '../../../http/documents.ts';
+import { LEAST_PART_BYTES } from '../../../local/stores.ts';
 import { file } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { startServiceProcess } from '../../helpers/service.ts';
@@ -11,8 +12,7 @@ import { tempFolder } from '../../helpers/temp-folder.ts';
 import { rangeStart, serve } from '../../helpers/versions.ts';
 import { until } from '../../helpers/until.ts';
 
-const MIB = 1024 ** 2;
-const PART_BYTES = 8 * MIB;
+const PART_BYTES = LEAST_PART_BYTES;
 
 /** Bytes of the large file that its newest checkpoint names. */
 async function checkpointed(folder: string, id: string): Promise<number> {
