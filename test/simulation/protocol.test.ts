@@ -51,6 +51,7 @@ test('the runs meet what they are meant to meet', () => {
     'abroad',
     'cancelled while planned',
     'deleted',
+    'large',
   ]) {
     expect(codes, code).toContain(code);
   }

@@ -87,6 +87,13 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
     breaks: ['too-many-connections'],
   },
   {
+    rule: "a connection that is lent to a large file counts in its host's limit",
+    file: 'turn/hosts.ts',
+    line: 'return isFree && lent < most && host.open < host.max;',
+    without: 'return isFree && lent < most;',
+    breaks: ['too-many-connections'],
+  },
+  {
     rule: 'a park is part of the checkpoint',
     file: 'turn/hosts.ts',
     line: 'parkedUntil: freeAt(host),',

@@ -24,6 +24,8 @@ export class Servers {
   readonly born = new Set<string>();
   readonly state = new Map<string, Buffer>();
   readonly files = new Map<string, Buffer>();
+  /** Those begun and neither completed nor aborted, with the parts that they have. */
+  readonly uploads = new Map<string, { key: string; parts: Map<number, Buffer> }>();
   queue: Message[] = [];
   sent = 0;
   /** Called after every change of a shard's record, or of its results. */
@@ -114,7 +116,12 @@ export class Servers {
   store(actor: Actor, objects: Map<string, Buffer>): ObjectStore {
     const call = <T>(name: string, apply: () => T, signal?: AbortSignal) =>
       this.scheduler.call(actor, name, apply, { signal });
-    const unused = () => Promise.reject(new Error('Nothing here is large enough for parts.'));
+    const unused = () => Promise.reject(new Error('Nobody asks for links here.'));
+    const uploadOf = (key: string, id: string) => {
+      const upload = this.uploads.get(id);
+      if (upload?.key !== key) throw new UploadLost();
+      return upload;
+    };
     const noteResults = (key: string) => {
       const match = /^batches\/([^/]+)\/results\/(\d+)\//.exec(key);
       if (match?.[1]) this.changed(match[1], Number(match[2]), actor);
@@ -139,10 +146,37 @@ export class Servers {
         yield* await call('LIST', () => [...objects.keys()].filter(isWanted).sort());
       },
       delete: (key) => call(`DELETE ${key.replace(/^batches\/[^/]+\//, '')}`, () => void objects.delete(key)),
-      createUpload: unused,
-      putPart: unused,
-      completeUpload: unused,
-      abortUpload: unused,
+      createUpload: (key) =>
+        call('begin upload', () => {
+          const id = `u${++this.ids}`;
+          this.uploads.set(id, { key, parts: new Map() });
+          return id;
+        }),
+      putPart: (key, id, number, body, options) =>
+        call(
+          `part ${number} of ${id}`,
+          () => {
+            uploadOf(key, id).parts.set(number, Buffer.from(body));
+            return { number, etag: String(body), bytes: body.length };
+          },
+          options?.signal,
+        ),
+      completeUpload: (key, id, parts, options) =>
+        call(
+          `complete ${id}`,
+          () => {
+            const upload = uploadOf(key, id);
+            const bodies = parts.map(({ number, etag }) => {
+              const body = upload.parts.get(number);
+              if (!body || String(body) !== etag) throw new UploadLost();
+              return body;
+            });
+            objects.set(key, Buffer.concat(bodies));
+            this.uploads.delete(id);
+          },
+          options?.signal,
+        ),
+      abortUpload: (_key, id) => call(`abort ${id}`, () => void this.uploads.delete(id)),
       uploadLink: unused,
     };
   }
@@ -199,6 +233,11 @@ export class Servers {
     const [lost] = this.queue.splice(this.scheduler.int(this.queue.length), 1);
     if (lost) this.scheduler.log(`ticket ${lost.id} is LOST`);
   }
+}
+
+/** The upload is not there, or not what it was. */
+export class UploadLost extends Error {
+  override name = 'UploadLost';
 }
 
 function describe(next: ShardRecord): string {

@@ -2,7 +2,7 @@ import type { Job, Stored } from '../../core/download/downloader.ts';
 import type { FailureCode } from '../../core/model/failure.ts';
 import type { Core } from './core.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
-import type { Servers } from './servers.ts';
+import { UploadLost, type Servers } from './servers.ts';
 
 /** A connection that a worker has open to a source. */
 export interface Connection {
@@ -12,7 +12,12 @@ export interface Connection {
 }
 
 /** How the entries of a simulated list behave; the first word of the path says which. */
-const KINDS = ['ok', 'ok', 'ok', 'gone', 'flaky', 'redirect'] as const;
+const KINDS = ['ok', 'ok', 'ok', 'gone', 'flaky', 'redirect', 'large'] as const;
+
+/** Of a large file; it is whole only with all of them. */
+export const LARGE_PARTS = 5;
+/** How many connections it asks for beside its own. */
+const LANES = 3;
 
 /** How hosts behave; the first word of the name says which. */
 const HOSTS = ['fine', 'fine', 'fine', 'fine', 'busy', 'busy', 'parking', 'full', 'dying', 'slow', 'dead'] as const;
@@ -22,7 +27,8 @@ const RETRY_AFTERS = ['1', '30', '900', '7200', '99999999999', '0', '-5', 'soon'
 
 /**
  * Draws a list: hosts that work, are busy now and then, put everybody off, are full, die and revive, are slow or are
- * dead, with entries that load, are missing, fail at first, lead to another host, or kill their worker.
+ * dead, with entries that load, are missing, fail at first, lead to another host, are fetched in parts over several
+ * connections, or kill their worker.
  */
 export function drawList(scheduler: Scheduler, killers: boolean): { url: string }[] {
   const draw = <T>(of: readonly T[]): T => of[scheduler.int(of.length)] as T;
@@ -94,6 +100,99 @@ export function createSources(
     }
   }
 
+  /**
+   * Fetches a large file as the downloader does: parts in any order, over the attempt's connection and lent ones, each
+   * told to `keep`; what an earlier attempt has left is gone on with, and an upload that is gone may have been completed.
+   */
+  async function fetchInParts(actor: Actor, job: Job, host: string): Promise<Stored> {
+    const { url, key } = job.entry;
+    const files = servers.store(actor, servers.files);
+    const path = job.options.prefix + key;
+    const version = `${url} ${++versions}`;
+    let { partial } = job;
+    const done: Stored = { state: 'done', bytes: LARGE_PARTS, httpStatus: 206 };
+    const stopped = new AbortController();
+    const signal = AbortSignal.any([job.signal, stopped.signal]);
+    let upload: Promise<string> | undefined;
+    let broken: unknown;
+
+    const inStore = async <T>(call: Promise<T>): Promise<T> => {
+      try {
+        return await call;
+      } catch (error) {
+        job.signal.throwIfAborted();
+        if (error instanceof UploadLost) throw error;
+        throw new core.DownloadError('STORE_FAILED', 'no answer', { cause: error });
+      }
+    };
+    const lost = (): void => {
+      partial = undefined;
+      job.keep?.(undefined);
+    };
+    const free = Array.from({ length: LARGE_PARTS }, (_, i) => i + 1).filter(
+      (number) => !partial?.parts.some((part) => part.number === number),
+    );
+    const fetchOne = async (number: number): Promise<void> => {
+      upload ??= partial ? Promise.resolve(partial.uploadId) : inStore(files.createUpload(path, { partBytes: 1 }));
+      const uploadId = await upload;
+      const body = Buffer.from(`${partial?.etag ?? version} ${number}\n`);
+      const part = await inStore(files.putPart(path, uploadId, number, body, { signal }));
+      const parts = [...(partial?.parts ?? []), part].sort((a, b) => a.number - b.number);
+      partial = { uploadId, partBytes: 1, parts, etag: partial?.etag ?? version, source: '', length: LARGE_PARTS };
+      job.keep?.(partial);
+    };
+    const lane = async (): Promise<void> => {
+      while (free.length > 0 && broken === undefined) {
+        const loan = await job.borrow?.(`https://${host}`, signal).catch(() => undefined);
+        const number = loan && free.pop();
+        if (!loan || number === undefined) return loan?.end();
+        try {
+          await visit(actor, { ...job, signal }, host, () => Promise.resolve());
+          loan.end();
+          await fetchOne(number);
+        } catch (error) {
+          free.push(number);
+          loan.end(error instanceof core.DownloadError ? error : undefined);
+          if (error instanceof UploadLost) broken = error;
+          return;
+        }
+      }
+    };
+
+    const lanes = Promise.all(Array.from({ length: LANES }, lane));
+    let isFirst = true;
+    try {
+      for (;;) {
+        if (!isFirst) await job.enterHost(`https://${host}`);
+        isFirst = false;
+        const number = free.shift();
+        if (number === undefined) await lanes;
+        else {
+          try {
+            await visit(actor, job, host, () => fetchOne(number));
+          } catch (error) {
+            free.unshift(number);
+            throw error;
+          }
+        }
+        if (broken instanceof UploadLost) throw broken;
+        if (number === undefined && free.length === 0) break;
+      }
+      if (partial) await inStore(files.completeUpload(path, partial.uploadId, partial.parts, { signal }));
+      lost();
+      return done;
+    } catch (error) {
+      stopped.abort(new Error('The attempt ends.'));
+      await lanes;
+      if (!(error instanceof UploadLost)) throw error;
+      const etag = partial?.etag;
+      lost();
+      const stored = await inStore(files.get(path, { signal: job.signal }));
+      if (etag !== undefined && String(stored).startsWith(etag)) return done;
+      throw new core.DownloadError('STORE_FAILED', 'the upload is gone');
+    }
+  }
+
   async function download(actor: Actor, job: Job): Promise<Stored> {
     const { url, index, key } = job.entry;
     const [, , host = '', kind, target = ''] = url.split('/');
@@ -109,6 +208,7 @@ export function createSources(
       }
       return { state: 'done', bytes: bytes.length, httpStatus: 200 };
     };
+    if (kind === 'large') return fetchInParts(actor, job, host);
     const leads = await visit(actor, job, host, async () => {
       if (kind === 'kill') {
         scheduler.kill(actor, `of entry ${index}`);

@@ -8,7 +8,7 @@ import { checkProgress, checkShard, must, outcomesOf, Violation } from './invari
 import { Parks } from './parks.ts';
 import { Scheduler, type Actor } from './scheduler.ts';
 import { Servers } from './servers.ts';
-import { createSources, drawList, type Connection } from './sources.ts';
+import { createSources, drawList, LARGE_PARTS, type Connection } from './sources.ts';
 
 const DAY_MS = 86_400_000;
 const SWEEP_MS = 60_000;
@@ -451,10 +451,21 @@ class World {
     must(attempts <= MOST_ATTEMPTS, 'too-many-attempts', () => `${url} ${attempts}`);
     if (state === 'done')
       must(String(this.servers.files.get(`${id}/${key}`)).startsWith(url), 'file-missing', () => url);
+    if (state === 'done' && url.includes('/large/'))
+      this.checkLarge(url, String(this.servers.files.get(`${id}/${key}`)));
     const late = code === 'DEADLINE' && this.deadlineSeconds < 86_400;
     if (url.includes('/gone/') && !url.includes('dead'))
       must(state === 'failed', 'wrong-outcome', () => `${url} ${state}`);
     if (code === 'DEADLINE') must(late, 'too-late', () => url);
+  }
+
+  /** All parts, in their order, of one version. */
+  private checkLarge(url: string, stored: string): void {
+    const lines = stored.trimEnd().split('\n');
+    const [, version = ''] = /^(.*) 1$/.exec(lines[0] ?? '') ?? [];
+    const whole = Array.from({ length: LARGE_PARTS }, (_, i) => `${version} ${i + 1}`);
+    must(lines.join() === whole.join(), 'short-file', () => `${url}: ${lines.join()}`);
+    this.codes.add('large');
   }
 
   /** A reader of the API sees every outcome once. */
