@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -16,6 +15,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { MAX_KEY_BYTES } from '../../core/model/limits.ts';
 import { ObjectStoreError, type ObjectHeaders, type ObjectStore, type Part } from '../../core/ports/object-store.ts';
+import { checksumOf, combinedChecksum } from './crc32.ts';
 
 export interface S3StoreOptions {
   client: S3Client;
@@ -25,8 +25,8 @@ export interface S3StoreOptions {
 }
 
 /**
- * An object store in an S3 bucket. S3 checks every body against a CRC-32 that is made here, and an upload against
- * those of all its parts.
+ * An object store in an S3 bucket. S3 checks every body against a CRC-32 that is made here, and an upload against those
+ * of its parts and that of the whole, which anybody can read of the object afterwards.
  *
  * S3 does not list uploads that were begun by calls whose answers were lost, nor does anybody know their ids: the
  * bucket's lifecycle rule ends them, as it ends those of killed workers.
@@ -50,10 +50,9 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
   async function isMadeOf(key: string, parts: readonly Part[], signal?: AbortSignal): Promise<boolean> {
     const object = await head(key, signal);
     const sums = parts.map(({ checksum = '' }) => Buffer.from(checksum, 'base64'));
-    return (
-      object?.ContentLength === bytesOf(parts) &&
-      object.ChecksumCRC32 === `${checksumOf(Buffer.concat(sums))}-${parts.length}`
-    );
+    // The second is what a store makes of the parts' that does not know checksums of the whole.
+    const known = [combinedChecksum(parts), `${checksumOf(Buffer.concat(sums))}-${parts.length}`];
+    return object?.ContentLength === bytesOf(parts) && known.includes(object.ChecksumCRC32 ?? '');
   }
 
   return {
@@ -124,6 +123,7 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
           ...at(key),
           ...headersOf(options),
           ChecksumAlgorithm: 'CRC32',
+          ChecksumType: 'FULL_OBJECT',
         });
         const { UploadId } = await client.send(command, until(signal));
         if (UploadId === undefined) throw new ObjectStoreError('UNAVAILABLE', 'the upload has no id');
@@ -145,6 +145,8 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
           ...at(key),
           UploadId: uploadId,
           MpuObjectSize: bytesOf(ordered),
+          ChecksumType: 'FULL_OBJECT',
+          ChecksumCRC32: combinedChecksum(ordered),
           MultipartUpload: {
             Parts: ordered.map(({ number, etag, checksum }) => ({
               PartNumber: number,
@@ -187,13 +189,6 @@ function until(signal: AbortSignal | undefined): { abortSignal: AbortSignal } | 
 /** A body with what S3 checks it by. */
 function contentOf(body: Buffer): { Body: Buffer; ContentLength: number; ChecksumCRC32: string } {
   return { Body: body, ContentLength: body.length, ChecksumCRC32: checksumOf(body) };
-}
-
-/** CRC-32 as S3 writes it. */
-function checksumOf(bytes: Buffer): string {
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32(bytes));
-  return sum.toString('base64');
 }
 
 function bytesOf(parts: readonly Part[]): number {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, test } from 'vitest';
+import { checksumOf } from '../../adapters/aws/crc32.ts';
 import { createS3Store } from '../../adapters/aws/s3-store.ts';
 import { createWire, S3_INTERNAL_ERROR, SLOW_DOWN, type Fault, type WireCall } from '../helpers/aws-wire.ts';
 import { startAws } from '../helpers/aws.ts';
@@ -91,9 +92,18 @@ describe('what S3 is given to check', () => {
     const first = await store.putPart('k', upload, 1, Buffer.alloc(PART_BYTES));
     await store.completeUpload('k', upload, [second, first]);
     const [create, part, , complete] = wire.calls;
-    expect(create?.attempts[0]?.headers).toMatchObject({ 'x-amz-checksum-algorithm': 'CRC32' });
+    expect(create?.attempts[0]?.headers).toMatchObject({
+      'x-amz-checksum-algorithm': 'CRC32',
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    });
     expect(part?.attempts[0]?.headers).toMatchObject({ 'content-length': '9', 'x-amz-checksum-crc32': 'y/Q5Jg==' });
-    expect(complete?.attempts[0]?.headers).toMatchObject({ 'x-amz-mp-object-size': String(PART_BYTES + 9) });
+    const whole = Buffer.alloc(PART_BYTES + 9);
+    whole.write('123456789', PART_BYTES);
+    expect(complete?.attempts[0]?.headers).toMatchObject({
+      'x-amz-mp-object-size': String(whole.length),
+      'x-amz-checksum-type': 'FULL_OBJECT',
+      'x-amz-checksum-crc32': checksumOf(whole),
+    });
     expect(complete?.input.MultipartUpload).toEqual({
       Parts: [
         { PartNumber: 1, ETag: first.etag, ChecksumCRC32: first.checksum },
