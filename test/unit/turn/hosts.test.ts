@@ -207,3 +207,22 @@ test('a redirect to a parked host is told when to come back', async () => {
   probe(rig, host, refusal(START + 5000));
   await expect(rig.hosts.enter(host, signal)).rejects.toEqual(new HostParked(START + 5500));
 });
+
+test('beside a stream that flows, a host that failed is probed by one lent connection, and lends no more than it has', () => {
+  const rig = createRig();
+  const host = rig.hosts.get('a', 4);
+  rig.hosts.open(host); // the stream, which says nothing for hours
+  const lent = [rig.hosts.open(host), rig.hosts.open(host), rig.hosts.open(host)];
+  expect(rig.hosts.mayLend(host, lent.length)).toBe(false);
+  for (const slot of lent) rig.hosts.faulted(slot, refusal());
+  for (const slot of lent) rig.hosts.close(slot);
+  expect(rig.hosts.mayLend(host, 0)).toBe(false);
+  rig.clock.now = host.parkedUntil;
+  expect(rig.hosts.mayStart(host)).toBe(false);
+  expect(rig.hosts.mayLend(host, 0)).toBe(true);
+  expect(rig.hosts.mayLend(host, 1)).toBe(false);
+  const probing = rig.hosts.open(host);
+  rig.hosts.succeeded(probing);
+  rig.hosts.close(probing);
+  expect(host.failures).toBe(0);
+});
