@@ -70,8 +70,8 @@ export function grantStores(functions: Record<FunctionName, IFunction>, stores: 
   allow([worker], ['s3:GetObject'], [secrets]);
   allow(closers, ['s3:DeleteObject'], [secrets]);
   allow([worker], ['s3:DeleteObject'], [state.arnForObjects('batches/*/waiting/*')]);
-  // Who deletes a batch, and who repeats that.
-  allow([api, sweeper], ['s3:DeleteObject'], [batches]);
+  // Who deletes a batch, who repeats that, and who may have written what the deletion did not see.
+  allow([api, sweeper, planner], ['s3:DeleteObject'], [batches]);
 
   const stored = files.arnForObjects(`${filesPrefix}*`);
   allow([worker], ['s3:GetObject', 's3:PutObject'], [stored]);

@@ -4,6 +4,7 @@ import { InvalidListError } from '../model/errors.ts';
 import { MAX_LIST_BYTES, MAX_PLANNINGS, PLANNING_PULSE_MS } from '../model/limits.ts';
 import type { BatchRecord, PinnedList } from '../model/records.ts';
 import { collectEntries } from '../plan/collect.ts';
+import { removeState } from './delete.ts';
 import { readUploaded } from './lists.ts';
 import { readPlan, startPlanned, type Plan } from './planning.ts';
 import { rejectBatch } from './rejection.ts';
@@ -18,6 +19,12 @@ import { writePlan } from './write-plan.ts';
  * write the same objects, and one of them sets the batch going.
  */
 export async function planList(service: Service, batchId: string): Promise<void> {
+  await tryToPlan(service, batchId);
+  // Cancelled and deleted meanwhile: the deletion could not know of what was written after it.
+  if (!(await service.ledger.getBatch(batchId))) await removeState(service, batchId);
+}
+
+async function tryToPlan(service: Service, batchId: string): Promise<void> {
   const batch = await update(service, batchId, (batch) => ({
     plannings: (batch.plannings ?? 0) + 1,
     plannedAt: service.clock.now(),

@@ -99,7 +99,14 @@ async function live(fleet: Fleet, faults: Faults): Promise<void> {
   faults.s3 = ({ owner, command }) => owner === 'api' && command === 'DeleteObject';
   expect(await ask({ method: 'DELETE', path: `/batches/${retried.id}` })).toMatchObject({ status: 500 });
   faults.s3 = undefined;
-  await run(() => deleted(fleet, retried.id));
+  await run(() => deleted(fleet, 'sweeper', retried.id));
+
+  // The same, and then a planner that comes too late.
+  faults.s3 = ({ owner, command }) => owner === 'api' && command === 'DeleteObject';
+  await ask({ method: 'DELETE', path: `/batches/${again.id}` });
+  faults.s3 = undefined;
+  aws.invocations.push({ functionName: aws.config.plannerFunction, event: { batchId: again.id } });
+  await run(() => deleted(fleet, 'planner', again.id));
 
   // Cancelled while a worker holds the lease that has died, and the ticket with it.
   const orphaned = await submit([origin.url('/put-off-too')]);
@@ -148,11 +155,11 @@ interface Faults {
   death: boolean;
 }
 
-/** Whether the sweeper has removed what is kept of a batch. */
-function deleted({ calls }: Fleet, batchId: string): boolean {
+/** Whether a function has removed what is kept of a batch. */
+function deleted({ calls }: Fleet, name: string, batchId: string): boolean {
   return calls.some(
     ({ owner, command, input }) =>
-      owner === 'sweeper' && command === 'DeleteObject' && input.Key === `secrets/${batchId}.json`,
+      owner.startsWith(name) && command === 'DeleteObject' && input.Key === `secrets/${batchId}.json`,
   );
 }
 

@@ -2,6 +2,8 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { closeBatch } from '../../../core/batch/close.ts';
 import { cancelBatch } from '../../../core/batch/control.ts';
+import { deleteBatch } from '../../../core/batch/delete.ts';
+import { listOutcomes } from '../../../core/batch/files.ts';
 import { announcedList, createList, dropOldLists, type ListChoice } from '../../../core/batch/lists.ts';
 import { planList } from '../../../core/batch/plan-list.ts';
 import type { PlanningService } from '../../../core/batch/service.ts';
@@ -179,29 +181,51 @@ describe('a batch of an uploaded list', () => {
     expect(await batchStatus(service, id)).toMatchObject({ state: 'running', total: 14, pending: 14 });
   });
 
-  test('can be cancelled while it is planned', async () => {
-    const service = await createService();
-    const id = await begin(service, { id: await upload(service, `${urlsOf(3000).join('\n')}\n`) });
-    let cancelled = false;
+  /** Plans a batch; `meanwhile` happens while its list is read. */
+  async function planMeanwhile(service: TestService, id: string, meanwhile: () => Promise<void>): Promise<void> {
+    let happened = false;
     const watched: PlanningService = {
       ...service,
       state: {
         ...service.state,
         async get(key, options) {
-          if (key.startsWith('lists/') && !cancelled) {
-            cancelled = true;
-            await cancelBatch(service, id);
+          if (key.startsWith('lists/') && !happened) {
+            happened = true;
+            await meanwhile();
           }
           return service.state.get(key, options);
         },
       },
     };
     await planList(watched, id);
-    expect(cancelled).toBe(true);
+    expect(happened).toBe(true);
+  }
+
+  test('can be cancelled while it is planned', async () => {
+    const service = await createService();
+    const id = await begin(service, { id: await upload(service, LIST) });
+    await planMeanwhile(service, id, () => cancelBatch(service, id));
     const status = await batchStatus(service, id);
     expect(status).toMatchObject({ state: 'cancelled', total: 0, shards: { total: 0 } });
     expect((await service.ledger.readBatch(id))?.shards).toEqual([]);
     expect(await takeTickets(service)).toEqual([]);
+    expect(await service.ledger.listOpen()).toEqual([]);
+  });
+
+  test.each([
+    ['good', LIST],
+    ['bad', 'nowhere\n'],
+  ])('leaves nothing behind when it is cancelled and deleted while its list, a %s one, is read', async (_, list) => {
+    const service = await createService();
+    const listId = await upload(service, list);
+    const before = await objectsOf(service);
+    const id = await begin(service, { id: listId }, { headers: { cookie: 'c' } });
+    await planMeanwhile(service, id, async () => {
+      await cancelBatch(service, id);
+      await deleteBatch(service, id);
+    });
+    expect(await objectsOf(service)).toEqual(before);
+    expect(await service.ledger.readBatch(id)).toBeUndefined();
     expect(await service.ledger.listOpen()).toEqual([]);
   });
 });
