@@ -20,6 +20,9 @@ interface Position {
   lines: number;
 }
 
+/** The cursor that nothing was read up to. */
+const BEGINNING = '0';
+
 /**
  * A page of outcomes. Outcomes come in the order in which each shard settled them; a reader that follows the cursors
  * of a running batch meets each outcome once. A page may be short or empty; `nextCursor` is absent only when nothing
@@ -41,7 +44,7 @@ export async function listOutcomes(
   const read = await ledger.readBatch(batchId);
   if (!read) throw new UnknownBatchError(batchId);
   const { batch, shards } = read;
-  const positions = decodeCursor(query.cursor ?? '0', batch.shardCount, shards);
+  const positions = decodeCursor(query.cursor ?? BEGINNING, batch.shardCount, shards);
   const at = ({ shard }: ShardRecord) => positions[shard] ?? { seq: 0, lines: 0 };
 
   const files: Outcome[] = [];
@@ -96,12 +99,13 @@ function pageBytes({ url, key }: Outcome, linked: boolean): number {
 /** `12.340-7`: shard by shard the `seq`, and the lines after a dot. Short, since a thousand shards go into one URL. */
 function encodeCursor(positions: readonly Position[]): string {
   const parts = positions.map(({ seq, lines }) => (lines > 0 ? `${seq}.${lines}` : `${seq}`));
-  return parts.slice(0, 1 + parts.findLastIndex((part) => part !== '0')).join('-') || '0';
+  return parts.slice(0, 1 + parts.findLastIndex((part) => part !== '0')).join('-') || BEGINNING;
 }
 
 function decodeCursor(cursor: string, shardCount: number, shards: readonly ShardRecord[]): Position[] {
   const parts = cursor.split('-');
-  if (parts.length > shardCount) throw badCursor();
+  // That of the beginning is one also before there are shards.
+  if (cursor !== BEGINNING && parts.length > shardCount) throw badCursor();
   const newest = new Map(shards.map(({ shard, seq }) => [shard, seq]));
   return Array.from({ length: shardCount }, (_, shard) => {
     const match = /^(\d{1,8})(?:\.(\d{1,8}))?$/.exec(parts[shard] ?? '0');

@@ -483,6 +483,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         const status = await finished(url, begun.id);
         expect(status).toMatchObject({ state: 'rejected', total: 0, pending: 0 });
         expect(status.problem).toEqual(await refused(postText(url, text), 422, 'invalid-list'));
+        expect(await (await fetch(`${url}/batches/${begun.id}/files`)).json()).toEqual({ files: [] });
       });
 
       it('refuses a list that is too large, and other nonsense', async () => {

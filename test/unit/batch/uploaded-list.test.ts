@@ -75,8 +75,11 @@ describe('a batch of an uploaded list', () => {
       shards: { total: 0 },
     });
     expect(await takeTickets(service)).toEqual([]);
+    const { files, nextCursor } = await listOutcomes(service, id, { limit: 5 });
+    expect(files).toEqual([]);
 
     await planList(service, id);
+    expect(await listOutcomes(service, id, { limit: 5, cursor: nextCursor })).toEqual({ files, nextCursor });
     const inline = await submit(service, [...URLS, URLS[0]]);
     expect(await look(service, id)).toEqual(await look(service, inline));
     const status = await batchStatus(service, id);
