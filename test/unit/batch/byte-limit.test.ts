@@ -122,10 +122,17 @@ describe('a turn', () => {
   });
 
   test('reads all shards only when that can find something', async () => {
-    const { store, readings } = await watch(1);
-    for (let n = 0; n < 10; n++) await store(0, 1);
+    const { service, id, store, readings } = await watch(1);
+    const { shardCount = NaN } = (await service.ledger.getBatch(id)) ?? {};
+    const share = LIMIT / shardCount;
+    await store(0, share - 1);
+    expect(readings()).toBe(0);
+    await store(0, 1);
     expect(readings()).toBe(1);
-    await store(0, 80);
+    // What is left by then is shared again.
+    await store(0, (LIMIT - share) / shardCount - 1);
+    expect(readings()).toBe(1);
+    await store(0, 1);
     expect(readings()).toBe(2);
   });
 
