@@ -3,7 +3,7 @@ import { ASSUMED } from '../core/cost/estimate.ts';
 import { AWS_PRICES } from '../core/cost/prices.ts';
 import { usageOf, type Work } from '../core/cost/usage.ts';
 import { partBytesFor, SINGLE_PUT_BYTES } from '../core/download/object-writer.ts';
-import { CHECKPOINT_MS, TURN_TAIL_MS } from '../core/model/limits.ts';
+import { CHECKPOINT_MS, TURN_TAIL_MS, WORKER_MB } from '../core/model/limits.ts';
 import { plan, type PlanLimits, type ShardPlan } from '../core/plan/plan.ts';
 
 /** What is modelled; docs/scale.md says what is not. */
@@ -142,8 +142,11 @@ export function forecast(world: World): Forecast {
     lookedUp: 0,
     manifestBytes: files * MANIFEST_LINE_BYTES,
   };
-  const usage = usageOf(work);
-  const started = usageOf({ ...work, workedMs: work.workedMs + coldStarts * PLATFORM.coldStartSeconds * 1000 });
+  const usage = usageOf(work, WORKER_MB);
+  const started = usageOf(
+    { ...work, workedMs: work.workedMs + coldStarts * PLATFORM.coldStartSeconds * 1000 },
+    WORKER_MB,
+  );
   const cost = costOf({ ...usage, gbSeconds: started.gbSeconds }, AWS_PRICES);
   const putDollars = files * puts * AWS_PRICES.s3Write;
   const results = 2 * work.results * AWS_PRICES.s3Write;

@@ -51,6 +51,7 @@ export class Downburst extends Construct {
       DOWNBURST_MAX_CONNECTIONS_PER_HOST: String(settings.maxConnectionsPerHost),
       DOWNBURST_MAX_OPEN_BATCHES: String(settings.maxOpenBatches),
       DOWNBURST_MAX_CONCURRENCY: String(settings.maxConcurrency),
+      DOWNBURST_WORKER_MEMORY_MB: String(settings.workerMemoryMb),
       DOWNBURST_ALLOWED_NETWORKS: settings.allowedNetworks.join(),
     };
     const make = (name: FunctionName, own: FunctionOptions['own'] = {}) =>

@@ -11,6 +11,7 @@ import {
   networkProblem,
   OPEN_BATCHES_RANGE,
   prefixProblem,
+  WORKER_MEMORY_MB_RANGE,
 } from '../adapters/aws/settings.ts';
 import { DEFAULT_MAX_OPEN_BATCHES, WORKER_MB } from '../core/model/limits.ts';
 import { OPTION_RANGES } from '../core/model/options.ts';
@@ -24,8 +25,6 @@ export const LONGEST_BATCH_DAYS = Math.ceil(OPTION_RANGES.deadlineSeconds.max / 
 
 /** A day longer than any batch can take, so that nothing of it goes before it has ended; a hundred years are for ever. */
 const EXPIRY_DAYS = { min: LONGEST_BATCH_DAYS + 1, max: 36_500 };
-/** The bodies of a worker's downloads take 750 MB with what is copied of them (lambdas/worker.ts); Lambda's most. */
-const WORKER_MEMORY_MB = { min: 1024, max: 10_240 };
 const RETENTION_DAYS: readonly unknown[] = Object.values(RetentionDays).filter((days) => typeof days === 'number');
 
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -89,11 +88,12 @@ const shape = {
    */
   maxConcurrency: wholeNumber(CONCURRENCY_RANGE).default(DEFAULT_CONCURRENCY),
   /**
-   * Memory of a worker, in MB, 1,024 to 10,240. With less than 1,769 it has less than one vCPU.
+   * Memory of a worker, in MB, 1,024 to 10,240. With less than 1,769 it has less than one vCPU. The memory for bodies
+   * grows and shrinks with it.
    *
    * @default 1769
    */
-  workerMemoryMb: wholeNumber(WORKER_MEMORY_MB).default(WORKER_MB),
+  workerMemoryMb: wholeNumber(WORKER_MEMORY_MB_RANGE).default(WORKER_MB),
   /**
    * The highest `connectionsPerHost` that a batch may ask for, 1 to 256.
    *

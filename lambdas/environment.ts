@@ -80,7 +80,7 @@ function createEnvironment(env: NodeJS.ProcessEnv): Environment {
     clock: systemClock,
     random: Math.random,
     limits: { ...DEPLOYED_LIMITS, maxConnectionsPerHost, maxOpenBatches, maxTurns: config.maxConcurrency },
-    prices: AWS_PRICES,
+    billing: { prices: AWS_PRICES, workerMb: config.workerMemoryMb },
     announce: async (summary) => {
       await publish(summary);
       meter.record('ClosedBatches', 1);

@@ -4,16 +4,22 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import * as z from 'zod';
 import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
+import { WORKER_MB } from '../core/model/limits.ts';
 import type { Delivery, Ticket } from '../core/ports/tickets.ts';
 import { runTurn, type TurnDeps } from '../core/turn/turn.ts';
 import { entryPoint, type Environment } from './environment.ts';
 import type { Log } from './log.ts';
 
 /**
- * Memory for the bodies of all downloads: each of a shard's 16 connections to one host can have a part of 8 MiB
- * filling and two on their way to the store. With what TLS copies of those the process takes 750 MB of its 1,769.
+ * Memory for the bodies of all downloads, of a worker of 1,769 MB: each of a shard's 16 connections to one host can have a
+ * part of 8 MiB filling and two on their way to the store. With what TLS copies of those the process takes 750 MB.
  */
 const BUDGET_BYTES = 16 * 3 * 8 * 1024 ** 2;
+
+/** The same of a worker with more memory or less, in proportion. */
+export function budgetBytes(workerMemoryMb: number): number {
+  return Math.floor((BUDGET_BYTES * workerMemoryMb) / WORKER_MB);
+}
 
 type RemainingTime = Pick<Context, 'getRemainingTimeInMillis'>;
 
@@ -81,7 +87,7 @@ export function workerOf({ config, service, files, log }: Environment): ReturnTy
   const { download } = createDownloader({
     files,
     clock: service.clock,
-    budget: createByteBudget(BUDGET_BYTES),
+    budget: createByteBudget(budgetBytes(config.workerMemoryMb)),
     resolve: (hostname) => lookup(hostname, { all: true }),
     allowedNetworks: config.allowedNetworks,
     meter: service.meter,

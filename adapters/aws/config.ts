@@ -1,5 +1,5 @@
 import { parseNetworks, type Network } from '../../core/download/address-guard.ts';
-import { DEFAULT_MAX_OPEN_BATCHES } from '../../core/model/limits.ts';
+import { DEFAULT_MAX_OPEN_BATCHES, WORKER_MB } from '../../core/model/limits.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
 import {
   CONCURRENCY_RANGE,
@@ -7,6 +7,7 @@ import {
   networkProblem,
   OPEN_BATCHES_RANGE,
   prefixProblem,
+  WORKER_MEMORY_MB_RANGE,
 } from './settings.ts';
 
 /** What a deployment says of itself. Region, credentials and endpoints are the SDK's own variables. */
@@ -27,6 +28,8 @@ export interface AwsConfig {
   maxOpenBatches: number;
   /** Workers at once. */
   maxConcurrency: number;
+  /** Memory of a worker, in MB. */
+  workerMemoryMb: number;
   /** Networks that may be downloaded from although they are not public. */
   allowedNetworks: Network[];
 }
@@ -73,6 +76,7 @@ export function readConfig(env: NodeJS.ProcessEnv): AwsConfig {
     ),
     maxOpenBatches: read('DOWNBURST_MAX_OPEN_BATCHES', wholeNumber(OPEN_BATCHES_RANGE), DEFAULT_MAX_OPEN_BATCHES),
     maxConcurrency: read('DOWNBURST_MAX_CONCURRENCY', wholeNumber(CONCURRENCY_RANGE), DEFAULT_CONCURRENCY),
+    workerMemoryMb: read('DOWNBURST_WORKER_MEMORY_MB', wholeNumber(WORKER_MEMORY_MB_RANGE), WORKER_MB),
     allowedNetworks: read('DOWNBURST_ALLOWED_NETWORKS', parseAllowedNetworks, []),
   };
   if (problems.length > 0) throw new ConfigError(problems);

@@ -10,6 +10,8 @@ export const OPEN_BATCHES_RANGE = { min: 1, max: 1000 };
 /** Of the queue's event source, which is what bounds the workers. */
 export const CONCURRENCY_RANGE = { min: 2, max: 1000 };
 export const DEFAULT_CONCURRENCY = 100;
+/** The process without bodies takes some 200 MB, and bodies their part of the rest (lambdas/worker.ts); Lambda's most. */
+export const WORKER_MEMORY_MB_RANGE = { min: 1024, max: 10_240 };
 
 /** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
 const OWN_MACHINE = parseNetworks([

@@ -112,7 +112,7 @@ function endOf({ cancelledAt = 0 }: BatchRecord, shards: readonly ShardRecord[])
   return Math.max(cancelledAt, ...shards.map((shard) => shard.finishedAt ?? 0));
 }
 
-function summaryOf({ prices }: Pick<Service, 'prices'>, batch: BatchRecord, shards: readonly ShardRecord[]): Summary {
+function summaryOf({ billing }: Pick<Service, 'billing'>, batch: BatchRecord, shards: readonly ShardRecord[]): Summary {
   const { id, name, state, createdAt, closedAt = endOf(batch, shards), total, duplicates, options } = batch;
   return {
     id,
@@ -124,7 +124,7 @@ function summaryOf({ prices }: Pick<Service, 'prices'>, batch: BatchRecord, shar
     duplicates,
     ...(batch.final ?? sumCounts(shards)),
     options: publicOptions(options),
-    ...(prices && { cost: costOf(usageOf(workOf(batch, shards)), prices) }),
+    ...(billing && { cost: costOf(usageOf(workOf(batch, shards), billing.workerMb), billing.prices) }),
   };
 }
 

@@ -43,7 +43,7 @@ export interface DryRun {
  * @throws InvalidListError, InvalidOptionError
  */
 export async function dryRun(
-  { limits, prices }: Pick<Service, 'limits' | 'prices'>,
+  { limits, billing }: Pick<Service, 'limits' | 'billing'>,
   submission: Pick<Submission, 'items' | 'options'> | Pick<ListSubmission, 'list' | 'options'>,
 ): Promise<DryRun> {
   // It may take minutes to read, which nobody would wait for.
@@ -68,7 +68,7 @@ export async function dryRun(
       seconds,
       bytes: Math.round(work.bytes),
       assumptions: assumptions(table.total - sized, maxTurns),
-      ...(prices && { cost: costOf(usageOf(work), prices) }),
+      ...(billing && { cost: costOf(usageOf(work, billing.workerMb), billing.prices) }),
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Cost } from '../cost/cost.ts';
-import type { Prices } from '../cost/prices.ts';
+import type { Billing } from '../cost/prices.ts';
 import type { PublicOptions } from '../model/options.ts';
 import type { Counts } from '../model/records.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -20,8 +20,8 @@ export interface Service {
   /** Uniform in [0, 1): for jitter and ids. */
   random: () => number;
   limits: DeploymentLimits;
-  /** Of what the deployment uses; left out where nothing is paid for. */
-  prices?: Prices | undefined;
+  /** How the deployment is paid for; left out where nothing is. */
+  billing?: Billing | undefined;
   /** Tells the world that a batch is closed. At least once per batch; it may throw to be called again. */
   announce: (summary: Summary) => Promise<void>;
   /** Tells the operator of something that should not happen. Details hold no secrets. */

@@ -16,6 +16,13 @@ export interface Prices {
   dynamoRead: number;
 }
 
+/** How a deployment is paid for. */
+export interface Billing {
+  prices: Prices;
+  /** Memory of a worker, in MB. */
+  workerMb: number;
+}
+
 const MILLION = 1e6;
 
 /** AWS's list prices of S3 Standard, SQS standard queues, Lambda on arm64, DynamoDB on demand. */

@@ -1,5 +1,5 @@
 import { SINGLE_PUT_BYTES } from '../download/object-writer.ts';
-import { CHECKPOINT_MS, WORKER_MB } from '../model/limits.ts';
+import { CHECKPOINT_MS } from '../model/limits.ts';
 
 /** What a batch uses of services that are paid for. */
 export interface Usage {
@@ -42,15 +42,17 @@ const RECORDS_PER_UNIT = 4;
 /**
  * The requests that a batch's work takes, as the protocol makes them (docs/design.md, "Turn"): near enough for a bill,
  * above rather than below it.
+ *
+ * @param workerMb memory of a worker, in MB
  */
-export function usageOf(work: Work): Usage {
+export function usageOf(work: Work, workerMb: number): Usage {
   const { shards, turns, workedMs, checkpoints, results, files, bytes, lookedUp, manifestBytes } = work;
   /** Every shard that ends looks for one that has not, on both sides (core/batch/close.ts); the last one reads all. */
   const closingReads =
     shards * (2 + Math.log2(Math.max(1, shards)) / RECORDS_PER_UNIT) + (3 * shards) / RECORDS_PER_UNIT;
   const looks = workedMs / CHECKPOINT_MS;
   return {
-    gbSeconds: (workedMs / 1000) * (WORKER_MB / 1024),
+    gbSeconds: (workedMs / 1000) * (workerMb / 1024),
     turns,
     // A file is one PUT, and one more for each further part; beside results there can be a waiting list. The rest is
     // the plan and what closing writes.

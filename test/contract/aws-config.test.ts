@@ -21,6 +21,7 @@ test('the four names are enough', () => {
     maxConnectionsPerHost: 256,
     maxOpenBatches: 20,
     maxConcurrency: 100,
+    workerMemoryMb: 1769,
     allowedNetworks: [],
   });
 });
@@ -31,12 +32,14 @@ test('everything can be set', () => {
     DOWNBURST_DEPLOYMENT: 'Test/Downburst',
     DOWNBURST_FILES_PREFIX: 'teams/müller/',
     DOWNBURST_MAX_CONNECTIONS_PER_HOST: '32',
+    DOWNBURST_WORKER_MEMORY_MB: '3008',
     DOWNBURST_ALLOWED_NETWORKS: '10.1.0.0/16, fd00:1::/32',
   });
   expect(config).toMatchObject({
     deployment: 'Test/Downburst',
     filesPrefix: 'teams/müller/',
     maxConnectionsPerHost: 32,
+    workerMemoryMb: 3008,
   });
   expect(addressProblem('10.1.2.3', config.allowedNetworks)).toBeUndefined();
   expect(addressProblem('fd00:1::7', config.allowedNetworks)).toBeUndefined();

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { createDynamoLedger } from '../../adapters/aws/dynamo-ledger.ts';
 import { closeAfter } from '../../core/batch/close.ts';
 import { usageOf } from '../../core/cost/usage.ts';
+import { WORKER_MB } from '../../core/model/limits.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
 import type { ShardRecord } from '../../core/model/records.ts';
 import { createWire, THROTTLED, type Fault, type WireCall } from '../helpers/aws-wire.ts';
@@ -98,7 +99,7 @@ describe('requests', () => {
       lookedUp: 0,
       manifestBytes: 0,
     };
-    const { recordReads } = usageOf({ ...work, shards: SHARDS });
+    const { recordReads } = usageOf({ ...work, shards: SHARDS }, WORKER_MB);
     expect(units).toBeLessThanOrEqual(recordReads);
     expect(units).toBeGreaterThan(recordReads / 2);
   });

@@ -111,6 +111,7 @@ describe('the functions', () => {
         filesPrefix: '',
         maxConnectionsPerHost: 256,
         maxOpenBatches: 20,
+        workerMemoryMb: 1769,
         allowedNetworks: [],
       });
     }

@@ -181,12 +181,12 @@ describe('a batch whose shards are finished', () => {
     await expect(readSummary(service, id)).rejects.toThrow(
       new BatchStateError('The batch is running; it has no summary yet.'),
     );
-    await closeBatch({ ...service, prices: AWS_PRICES }, id);
+    await closeBatch({ ...service, billing: { prices: AWS_PRICES, workerMb: 2048 } }, id);
     const summary = JSON.parse(await readSummary(service, id)) as Summary;
     expect(summary).toEqual(service.announced[0]);
     expect(summary).toMatchObject({ id, name: 'cats', state: 'finished', total: 5, done: 2, failed: 2, skipped: 1 });
     expect(new Date(summary.finishedAt).getTime()).toBe(service.clock.now() - 1000);
-    expect(summary.cost?.parts.lambda).toBeCloseTo(60 * (1769 / 1024) * 0.0000133334, 5);
+    expect(summary.cost?.parts.lambda).toBeCloseTo(60 * 2 * 0.0000133334, 5);
     expect(summary.options).not.toHaveProperty('ownPrefix');
 
     const free = await createFinished(service);

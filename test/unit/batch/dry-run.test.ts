@@ -49,11 +49,15 @@ describe('a dry run', () => {
   test('counts with the sizes that are given, and says how many are not', async () => {
     const service = await createService();
     const items = itemsOf([{ url: 'https://a.example/1', size: 5 }, 'https://a.example/2']);
-    const { estimate } = await dryRun({ ...service, prices: AWS_PRICES }, { items, options: {} });
+    const withMemory = (workerMb: number) =>
+      dryRun({ ...service, billing: { prices: AWS_PRICES, workerMb } }, { items, options: {} });
+    const { estimate } = await withMemory(1769);
     expect(estimate.bytes).toBe(5 + 1024 ** 2);
     expect(estimate.assumptions).toContain('1 files without a given size have 1 MiB each');
     expect(estimate.cost).toMatchObject({ region: 'us-east-1', pricesOf: AWS_PRICES.date });
     expect(estimate.cost?.dollars).toBeGreaterThan(0);
+    const larger = (await withMemory(2 * 1769)).estimate;
+    expect(larger.cost?.parts.lambda).toBeGreaterThan(1.5 * (estimate.cost?.parts.lambda ?? NaN));
   });
 
   test('refuses what a submission refuses', async () => {

@@ -45,7 +45,8 @@ describe('a cost', () => {
 });
 
 describe('the usage of a batch', () => {
-  const work: Work = {
+  const usage = (more: Partial<Work> = {}) => usageOf({ ...WORK, ...more }, 1769);
+  const WORK: Work = {
     shards: 1,
     turns: 1,
     workedMs: 60_000,
@@ -58,17 +59,18 @@ describe('the usage of a batch', () => {
   };
 
   test('has a write for every file, and one more for every 8 MiB', () => {
-    const { s3Writes } = usageOf(work);
-    expect(usageOf({ ...work, files: 2000 }).s3Writes - s3Writes).toBe(1000);
-    expect(usageOf({ ...work, bytes: 80 * 1024 ** 2 }).s3Writes - s3Writes).toBe(10);
+    const { s3Writes } = usage();
+    expect(usage({ files: 2000 }).s3Writes - s3Writes).toBe(1000);
+    expect(usage({ bytes: 80 * 1024 ** 2 }).s3Writes - s3Writes).toBe(10);
   });
 
   test('has the memory of a worker for as long as it worked', () => {
-    expect(usageOf(work).gbSeconds).toBeCloseTo((60 * 1769) / 1024);
+    expect(usageOf(WORK, 1769).gbSeconds).toBeCloseTo((60 * 1769) / 1024);
+    expect(usageOf(WORK, 4096).gbSeconds).toBeCloseTo(60 * 4);
   });
 
   test('has a read for every key that is looked up', () => {
-    expect(usageOf({ ...work, lookedUp: 500 }).s3Reads - usageOf(work).s3Reads).toBe(500);
+    expect(usage({ lookedUp: 500 }).s3Reads - usage().s3Reads).toBe(500);
   });
 });
 

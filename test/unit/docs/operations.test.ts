@@ -4,7 +4,7 @@ import { costOf, type Cost } from '../../../core/cost/cost.ts';
 import { estimate } from '../../../core/cost/estimate.ts';
 import { AWS_PRICES } from '../../../core/cost/prices.ts';
 import { usageOf, type Usage } from '../../../core/cost/usage.ts';
-import { SWEEP_INTERVAL_MS } from '../../../core/model/limits.ts';
+import { SWEEP_INTERVAL_MS, WORKER_MB } from '../../../core/model/limits.ts';
 import { METRICS } from '../../../core/model/metrics.ts';
 import { DEFAULT_OPTIONS } from '../../../core/model/options.ts';
 import { plan } from '../../../core/plan/plan.ts';
@@ -68,7 +68,7 @@ function costOfExample(example: Example): { shards: number; seconds: number; usa
     options: { ...DEFAULT_OPTIONS, connectionsPerHost, prefix: '', ownPrefix: true },
     maxTurns: MAX_TURNS,
   });
-  const usage = usageOf(work);
+  const usage = usageOf(work, WORKER_MB);
   return { shards: shards.length, seconds, usage, cost: costOf(usage, AWS_PRICES) };
 }
 

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { TURN_END_MS } from '../../../core/model/limits.ts';
 import type { Ticket } from '../../../core/ports/tickets.ts';
-import { createWorkerHandler } from '../../../lambdas/worker.ts';
+import { budgetBytes, createWorkerHandler } from '../../../lambdas/worker.ts';
 import { createDownloadRig } from '../../helpers/download.ts';
 import { invocation, sqsEvent, type QueueMessage } from '../../helpers/lambda-events.ts';
 import { createTestLog } from '../../helpers/log.ts';
@@ -31,6 +31,13 @@ async function createWorker() {
     },
   };
 }
+
+test('the memory for bodies is a part of what a worker has', () => {
+  expect(budgetBytes(1769)).toBe(384 * 1024 ** 2);
+  expect(budgetBytes(2 * 1769)).toBe(768 * 1024 ** 2);
+  // What TLS copies included, with room for the process itself.
+  expect(2 * budgetBytes(1024)).toBeLessThan(750 * 1024 ** 2);
+});
 
 describe('a worker', () => {
   it("takes a ticket's turn, and is done with a ticket whose shard is finished", async () => {
