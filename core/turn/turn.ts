@@ -48,13 +48,14 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
   const uploads = createKeptUploads(deps.files, acquired.batch.options.prefix);
   const watching = new AbortController();
   const watch = checkpoints.watch(watching.signal);
+  let released = false;
   try {
     const end = await work(deps, acquired, checkpoints, uploads, bounds, () => hide(TICKET_VISIBILITY_MS));
     const wait = end.wakeAt - clock.now();
     const ticketed = end.ticketed && wait <= MAX_TICKET_WAIT_MS && delivery.receiveCount < MAX_TICKET_RECEIVES;
     const { list } = end.snapshot;
     if (end.cancelled) await uploads.abort(list.entries);
-    const released = await checkpoints.write(end.snapshot, { ...end, ticketed });
+    released = await checkpoints.write(end.snapshot, { ...end, ticketed });
     // Without its lease a turn writes nothing more; the ticket comes back to see what became of the shard.
     if (!released) {
       await uploads.abandon(list);
@@ -68,8 +69,8 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
     if (!end.ticketed && (await deps.ledger.getBatch(acquired.batch.id))?.state === 'running') return await keep(0);
     return ticketed ? await keep(wait) : 'acknowledge';
   } catch (error) {
-    // Reads give up with the lease.
-    if (checkpoints.isFenced()) return 'keep';
+    // Reads give up with the lease; what comes after its release does not need it.
+    if (!released && checkpoints.isFenced()) return 'keep';
     throw error;
   } finally {
     watching.abort();

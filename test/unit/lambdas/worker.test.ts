@@ -80,6 +80,21 @@ describe('a worker', () => {
     expect(JSON.parse(logged())).toMatchObject({ level: 'ERROR', message: 'a turn failed', batchId: id, shard: 0 });
   });
 
+  it('says so when the end of a batch cannot be told, and has the ticket come again', async () => {
+    const { service, download, log, logged, receive } = await createWorker();
+    const origin = await startFileOrigin();
+    const id = await submit(service, [origin.file(1)]);
+    const message = await receive();
+    const announce = () => Promise.reject(new Error('no event bus'));
+
+    const work = createWorkerHandler({ ...service, announce, download }, log);
+    expect(await work(sqsEvent(message), invocation(15 * MINUTE))).toEqual({
+      batchItemFailures: [{ itemIdentifier: message.messageId }],
+    });
+    expect(JSON.parse(logged())).toMatchObject({ level: 'ERROR', message: 'a turn failed', batchId: id, shard: 0 });
+    expect(logged()).toContain('no event bus');
+  });
+
   it('has a message come again that it cannot read, and says so', async () => {
     const { work, logged } = await createWorker();
     const event = sqsEvent({ body: JSON.stringify({ batchId: NO_BATCH, shard: 0 }), messageId: 'm-1' });
