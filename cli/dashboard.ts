@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { LIST_UPLOAD_MS } from '../core/model/limits.ts';
 import type { ListDocument } from '../http/documents.ts';
+import { limitBody } from '../http/body.ts';
 import { asProblem, Problem, problemResponse } from '../http/problem.ts';
 import { ROUTES } from '../http/routes.ts';
 import { addGuard } from '../local/guard.ts';
@@ -73,7 +74,7 @@ export function createDashboardApp({ base, fetch: ask }: Connection, token: stri
   };
 
   // The page speaks to nobody else, so that its lists come this way, too.
-  app.post('/lists', async (c) => {
+  app.post('/lists', limitBody, async (c) => {
     const answer = await forward(c);
     if (!answer.ok) return passedOn(answer);
     const { listId, upload } = (await answer.json()) as ListDocument;
@@ -92,7 +93,7 @@ export function createDashboardApp({ base, fetch: ask }: Connection, token: stri
     return passedOn(await (new URL(url).origin === new URL(base).origin ? ask(put) : fetch(put)));
   });
   for (const [path, methods] of Object.entries(ROUTES)) {
-    app.on([...methods], path, async (c) => passedOn(await forward(c)));
+    app.on([...methods], path, limitBody, async (c) => passedOn(await forward(c)));
   }
   // Where the links to files of a service on this machine lead.
   app.get('/files/*', async (c) => passedOn(await forward(c)));

@@ -96,6 +96,7 @@ export const batchItemSchema = z.object({
   createdAt: statusSchema.shape.createdAt,
   finishedAt: statusSchema.shape.finishedAt,
   total: counts.total,
+  failed: counts.failed.optional().meta({ description: 'Entries that were given up, once it is closed' }),
 });
 
 const nextCursor = z

@@ -46,8 +46,7 @@ export function fileDocument(outcome: LinkedOutcome): FileDocument {
 
 /** A batch in the list of batches as JSON. */
 export function batchItemDocument(item: BatchListEntry): BatchItemDocument {
-  const { id, name, state, createdAt, finishedAt, total } = item;
-  return { id, name, state, createdAt: isoTime(createdAt), finishedAt: optionalTime(finishedAt), total };
+  return { ...item, createdAt: isoTime(item.createdAt), finishedAt: optionalTime(item.finishedAt) };
 }
 
 function optionalTime(ms: number | undefined): string | undefined {

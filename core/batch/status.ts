@@ -117,6 +117,8 @@ export interface BatchListEntry {
   createdAt: number;
   finishedAt?: number | undefined;
   total: number;
+  /** How many entries failed, once it is closed. */
+  failed?: number;
 }
 
 /** A page of batches, newest first. The cursor is the id of the last batch of the page before. */
@@ -129,8 +131,12 @@ export async function listBatches(
   const records = await Promise.all(page.map(({ id }) => ledger.getBatch(id)));
   const batches = records.flatMap((batch): BatchListEntry[] => {
     if (!batch) return [];
-    const { id, name, state, createdAt, closedAt, total } = batch;
-    const optional = { ...(name !== undefined && { name }), ...(closedAt !== undefined && { finishedAt: closedAt }) };
+    const { id, name, state, createdAt, closedAt, total, final } = batch;
+    const optional = {
+      ...(name !== undefined && { name }),
+      ...(closedAt !== undefined && { finishedAt: closedAt }),
+      ...(final && { failed: final.failed }),
+    };
     return [{ id, state, createdAt, total, ...optional }];
   });
   const last = items.length > limit ? page.at(-1) : undefined;

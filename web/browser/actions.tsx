@@ -33,18 +33,19 @@ export function Actions({ status, changed }: ActionsProps) {
   };
   const ask = (question: Question) => () => setQuestion(question);
   const close = () => setQuestion(undefined);
+  const toggle = () => {
+    if (state === 'running') now('pause');
+    else if (reason === 'BYTE_LIMIT') setQuestion('limit');
+    else now('resume');
+  };
 
   return (
     <div class="actions">
       <div class="buttons">
-        {state === 'running' && (
-          <button type="button" onClick={() => now('pause')}>
-            Pause
-          </button>
-        )}
-        {state === 'paused' && (
-          <button type="button" class="primary" onClick={reason === 'BYTE_LIMIT' ? ask('limit') : () => now('resume')}>
-            Resume
+        {(state === 'running' || state === 'paused') && (
+          // One button for both, which keeps the focus.
+          <button type="button" class={state === 'paused' ? 'primary' : ''} onClick={toggle}>
+            {state === 'paused' ? 'Resume' : 'Pause'}
           </button>
         )}
         {isOpen(state) && state !== 'cancelling' && (

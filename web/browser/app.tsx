@@ -14,10 +14,12 @@ export function App() {
   const place = route.view === 'batch' ? route.id : route.view;
   const first = useRef(place);
 
-  // Who uses the keyboard or a screen reader begins at the top of what has been opened.
+  // What is opened finds out for itself whether the service is there; who uses the keyboard or a screen reader begins at
+  // its top.
   useEffect(() => {
     if (first.current === place) return;
     first.current = place;
+    setAway(undefined);
     scrollTo(0, 0);
     main.current?.focus();
   }, [place]);

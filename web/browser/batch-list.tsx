@@ -1,5 +1,5 @@
 import type { BatchItemDocument, StatusDocument } from '../../http/documents.ts';
-import { counted, duration, percent, time } from './format.ts';
+import { count, counted, duration, percent, time } from './format.ts';
 import { useTitle } from './navigation.ts';
 import { usePolled } from './polling.ts';
 import { ProblemNote } from './problem.tsx';
@@ -50,7 +50,7 @@ interface BatchesDocument {
 }
 
 function BatchRow({ batch }: { batch: BatchItemDocument }) {
-  const { id, name, state, createdAt, finishedAt, total } = batch;
+  const { id, name, state, createdAt, finishedAt, total, failed } = batch;
   const took = finishedAt && (Date.parse(finishedAt) - Date.parse(createdAt)) / 1000;
   return (
     <li class="batch-row">
@@ -61,6 +61,7 @@ function BatchRow({ batch }: { batch: BatchItemDocument }) {
       <span class="muted figures">
         {isOpen(state) ? <Progress id={id} /> : counted(total, 'file')}
         {took !== undefined && took !== '' && ` in ${duration(took)}`}
+        <Failed n={failed} />
       </span>
       <time class="muted" dateTime={createdAt}>
         {time(createdAt)}
@@ -76,6 +77,11 @@ function Progress({ id }: { id: string }) {
   return (
     <>
       {percent(data.total - data.pending, data.total)} % of {counted(data.total, 'file')}
+      <Failed n={data.failed} />
     </>
   );
+}
+
+function Failed({ n = 0 }: { n: number | undefined }) {
+  return n > 0 && <span class="failed">, {count(n)} failed</span>;
 }

@@ -69,8 +69,8 @@ export function BatchView({ id, files }: { id: string; files: FilesView }) {
           <FailedHosts id={id} failed={status.failed} />
         </div>
       )}
-      {status.state !== 'rejected' && <Files status={status} view={files} />}
       <Details status={status} />
+      {status.state !== 'rejected' && <Files status={status} view={files} />}
     </>
   );
 }

@@ -21,6 +21,8 @@ export function Dialog({ title, action, dangerous = false, act, close, children 
   const [error, setError] = useState<unknown>();
 
   useEffect(() => dialog.current?.showModal(), []);
+  /** By the element's own method, which gives the focus back to where it was. */
+  const leave = () => dialog.current?.close();
 
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -28,7 +30,7 @@ export function Dialog({ title, action, dangerous = false, act, close, children 
     setError(undefined);
     try {
       await act();
-      close();
+      leave();
     } catch (error) {
       setError(error);
       setBusy(false);
@@ -42,7 +44,7 @@ export function Dialog({ title, action, dangerous = false, act, close, children 
         {children}
         {error !== undefined && <ErrorNote error={error} />}
         <div class="buttons end">
-          <button type="button" onClick={close}>
+          <button type="button" onClick={leave}>
             Back
           </button>
           <button type="submit" class={dangerous ? 'primary danger' : 'primary'} disabled={busy}>

@@ -2,6 +2,8 @@ import { send } from './api.ts';
 
 /** Failed entries that are asked for at once. */
 const PAGE_SIZE = 1000;
+/** How long a browser may take to begin with a download, in milliseconds. */
+const SAVE_MS = 60_000;
 
 /**
  * Reads the failed entries of a batch as NDJSON, page by page, and has the browser save them: a list that can be posted
@@ -18,6 +20,8 @@ export async function downloadFailedList(id: string, failed: number, told: (read
   while (next !== undefined && read < failed) {
     const response: Response = await send(next, { headers: { accept: 'application/x-ndjson' } });
     const text = await response.text();
+    // Those that are counted and not listed yet.
+    if (text === '') break;
     pages.push(new Blob([text]));
     read += text.split('\n').length - 1;
     told(read);
@@ -31,5 +35,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  // Some browsers begin to read only after the click.
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVE_MS);
 }

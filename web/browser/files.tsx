@@ -68,7 +68,7 @@ function FileRow({ file }: { file: FileDocument }) {
       <span class="muted figures index">{count(index)}</span>
       <span class={`dot ${state}`}>{state}</span>
       <div class="wrap">
-        <bdi class="name">{visible(key === '' ? url : key)}</bdi>
+        <bdi class="name">{visible(key || url) || 'A URL that is not shown'}</bdi>
         {key !== '' && <Source url={url} />}
         {state === 'failed' && (
           <p class="why">

@@ -54,7 +54,8 @@ function useFailedHosts(id: string, failed: number): FailedHosts {
         cursor.current = body.nextCursor;
         seen += body.files.length;
         setFound((found) => add(found, body.files));
-        if (body.nextCursor === undefined) return;
+        // Those that are counted and not listed yet come with the next change.
+        if (body.nextCursor === undefined || body.files.length === 0) return;
       }
     };
     // A service that is away is told of by the status, which also brings this on.
@@ -67,8 +68,9 @@ function useFailedHosts(id: string, failed: number): FailedHosts {
 function add({ hosts, read }: FailedHosts, files: readonly FileDocument[]): FailedHosts {
   const sum = new Map(hosts);
   for (const { url } of files) {
-    const host = URL.parse(url)?.host ?? 'no host';
-    sum.set(host, (sum.get(host) ?? 0) + 1);
+    const { host = '' } = URL.parse(url) ?? {};
+    const name = host || 'no host';
+    sum.set(name, (sum.get(name) ?? 0) + 1);
   }
   return { hosts: sum, read: read + files.length };
 }

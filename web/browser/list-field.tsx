@@ -1,7 +1,7 @@
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { LIST_FORMATS, type ListFormat } from '../../core/model/list-format.ts';
 import { bytes } from './format.ts';
-import { formatOfFile, pastedList, type GivenList } from './list.ts';
+import { listOfFile, pastedList, type GivenList } from './list.ts';
 import { visible } from './visible.ts';
 
 interface ListFieldProps {
@@ -13,45 +13,31 @@ interface ListFieldProps {
 export function ListField({ list, change }: ListFieldProps) {
   const id = useId();
   const [text, setText] = useState('');
+  const [file, setFile] = useState<File>();
   const [said, setSaid] = useState<ListFormat>();
-  const [over, setOver] = useState(false);
-  const isFile = list?.fileName !== undefined;
 
   const paste = (text: string) => {
     setText(text);
+    setFile(undefined);
     change(pastedList(text, said));
   };
   const take = async (file: File | undefined) => {
-    if (file) change({ body: file, fileName: file.name, format: said ?? (await formatOfFile(file)) });
+    if (!file) return;
+    setFile(file);
+    change(await listOfFile(file, said));
   };
-  const say = (format: ListFormat | undefined) => {
+  const say = async (format: ListFormat | undefined) => {
     setSaid(format);
-    if (!list) return;
-    if (list.fileName === undefined) change(pastedList(text, format));
-    else if (format) change({ ...list, format });
+    change(file ? await listOfFile(file, format) : pastedList(text, format));
   };
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    const [file] = event.dataTransfer?.files ?? [];
-    if (file) void take(file);
-    else paste(event.dataTransfer?.getData('text') ?? '');
-  };
+  const over = useDroppedFile(take);
 
   return (
-    <div
-      class={over ? 'list over' : 'list'}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={drop}
-    >
-      {isFile ? (
+    <div class={over ? 'list over' : 'list'}>
+      {file ? (
         <div class="card file">
           <bdi class="wrap">
-            <strong>{visible(list.fileName ?? '')}</strong> <span class="muted">{bytes(list.body.size)}</span>
+            <strong>{visible(file.name)}</strong> <span class="muted">{bytes(file.size)}</span>
           </bdi>
           <button type="button" class="small" onClick={() => paste(text)}>
             Remove
@@ -77,7 +63,14 @@ export function ListField({ list, change }: ListFieldProps) {
           One URL a line, or a table, JSON or an aria2 input file. Drop a file here, or{' '}
           <label class="choose">
             choose one
-            <input type="file" onChange={(event) => void take(event.currentTarget.files?.[0])} />
+            <input
+              type="file"
+              onChange={({ currentTarget }) => {
+                void take(currentTarget.files?.[0]);
+                // Or the same file could not be chosen again after it was removed.
+                currentTarget.value = '';
+              }}
+            />
           </label>
           .
         </p>
@@ -85,7 +78,7 @@ export function ListField({ list, change }: ListFieldProps) {
           Format
           <select
             value={said ?? ''}
-            onChange={(event) => say(LIST_FORMATS.find((format) => format === event.currentTarget.value))}
+            onChange={(event) => void say(LIST_FORMATS.find((format) => format === event.currentTarget.value))}
           >
             <option value="">{list && !said ? `${list.format} (found)` : 'find out'}</option>
             {LIST_FORMATS.map((format) => (
@@ -98,4 +91,38 @@ export function ListField({ list, change }: ListFieldProps) {
       </div>
     </div>
   );
+}
+
+/**
+ * Takes a file that is dropped anywhere: beside a field, the browser would open it in this page's place.
+ *
+ * @returns whether one is held over the page
+ */
+function useDroppedFile(take: (file: File | undefined) => Promise<void>): boolean {
+  const [over, setOver] = useState(false);
+  const latest = useRef(take);
+  latest.current = take;
+
+  useEffect(() => {
+    const stop = new AbortController();
+    const on = (type: 'dragover' | 'dragleave' | 'drop', then: (event: DragEvent) => void) => {
+      const follow = (event: DragEvent) => {
+        // Text goes where the browser puts it.
+        if (event.dataTransfer?.types.includes('Files')) then(event);
+      };
+      addEventListener(type, follow, { signal: stop.signal });
+    };
+    on('dragover', (event) => {
+      event.preventDefault();
+      setOver(true);
+    });
+    on('dragleave', (event) => setOver(event.relatedTarget !== null));
+    on('drop', (event) => {
+      event.preventDefault();
+      setOver(false);
+      void latest.current(event.dataTransfer?.files[0]);
+    });
+    return () => stop.abort();
+  }, []);
+  return over;
 }

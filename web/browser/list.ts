@@ -17,8 +17,13 @@ export function pastedList(text: string, format: ListFormat | undefined): GivenL
   return { body: new Blob([text]), format: format ?? guessFormat(text.slice(0, HEAD_BYTES)) };
 }
 
+/** A list in a file. */
+export async function listOfFile(file: File, format: ListFormat | undefined): Promise<GivenList> {
+  return { body: file, fileName: file.name, format: format ?? (await formatOfFile(file)) };
+}
+
 /** The format that a file has by its name, else by how it begins. */
-export async function formatOfFile(file: File): Promise<ListFormat> {
+async function formatOfFile(file: File): Promise<ListFormat> {
   return formatOfName(file.name) ?? guessFormat(await file.slice(0, HEAD_BYTES).text());
 }
 

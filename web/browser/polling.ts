@@ -19,8 +19,8 @@ export interface Polled<T> {
 }
 
 /**
- * A document of the API that is asked for again and again: as often as its Retry-After says, else every `everySeconds`,
- * never while the page is hidden, and on through times in which the service is away.
+ * A document of the API that is asked for again and again: as often as its Retry-After says, but at most every
+ * `everySeconds`, never while the page is hidden, and on through times in which the service is away.
  *
  * @param path where it is; `undefined` asks for nothing
  * @param everySeconds left out: a document without Retry-After is final
@@ -64,7 +64,7 @@ async function poll<T>(path: string, everySeconds: number | undefined, signal: A
       tell.answered(body);
       if (retryAfterSeconds === undefined) return;
       awayMs = AWAY_MS.first;
-      await pause(retryAfterSeconds * 1000, signal);
+      await pause(Math.max(retryAfterSeconds, everySeconds ?? 0) * 1000, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ProblemError) {

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DryRunDocument } from '../../http/documents.ts';
 import { DryRun } from './dry-run.tsx';
 import { percent } from './format.ts';
@@ -28,6 +28,8 @@ export function StartForm() {
   const [options, setOptions] = useState<OptionTexts>({});
   const [headers, setHeaders] = useState('');
   const [phase, setPhase] = useState<Phase>({ is: 'ready' });
+  const shown = useRef(true);
+  useEffect(() => () => void (shown.current = false), []);
   const busy = phase.is === 'checking' || phase.is === 'starting';
 
   /** Does something with what is in the form, and shows why it cannot be done. */
@@ -53,7 +55,8 @@ export function StartForm() {
     attempt(async (submission) => {
       setPhase({ is: 'starting' });
       const { id } = await submit(submission, (uploaded) => setPhase({ is: 'starting', uploaded }));
-      go(batchHref(id));
+      // Who has left meanwhile is not fetched back.
+      if (shown.current) go(batchHref(id));
     });
   /** What was checked or refused is not what the form says any more. */
   const changing =
@@ -110,7 +113,7 @@ export function StartForm() {
               <progress aria-label="Uploaded" value={phase.uploaded} /> {percent(phase.uploaded, 1)} % uploaded
             </>
           )}
-          {!busy && list && !isInline(list) && 'This list is too large to be checked first; it is uploaded.'}
+          {!busy && list && !isInline(list) && 'A large or packed list is uploaded, and cannot be checked first.'}
         </span>
       </div>
     </form>

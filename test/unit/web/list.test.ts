@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatOfFile, guessFormat, pastedList } from '../../../web/browser/list.ts';
+import { guessFormat, listOfFile, pastedList } from '../../../web/browser/list.ts';
 
 test.each([
   ['text', 'https://example.com/a,b\nhttps://example.com/b'],
@@ -17,8 +17,10 @@ test.each([
 ])('a list is taken for %s by how it begins: %j', (format, text) => expect(guessFormat(text)).toBe(format));
 
 test('a file is what its name says, else what it begins with', async () => {
-  expect(await formatOfFile(new File(['https://example.com/a'], 'urls.csv.gz'))).toBe('csv');
-  expect(await formatOfFile(new File(['url,key\n'], 'urls'))).toBe('csv');
+  const named = await listOfFile(new File(['https://example.com/a'], 'urls.csv.gz'), undefined);
+  expect(named).toMatchObject({ fileName: 'urls.csv.gz', format: 'csv' });
+  expect(await listOfFile(new File(['url,key\n'], 'urls'), undefined)).toMatchObject({ format: 'csv' });
+  expect(await listOfFile(new File(['url,key\n'], 'urls'), 'text')).toMatchObject({ format: 'text' });
 });
 
 test('nothing but blanks is no list', () => {
