@@ -34,6 +34,12 @@ const BATCH_FLAGS: readonly BatchFlag[] = [
     parse: wholeNumber('--connections-per-host', RANGES.connectionsPerHost),
   },
   {
+    flags: '--connections-per-file <n>',
+    description: 'of these, how many one large file may have (default: 16)',
+    option: 'connectionsPerFile',
+    parse: wholeNumber('--connections-per-file', RANGES.connectionsPerFile),
+  },
+  {
     flags: '--rate <n>',
     description: 'requests begun per second and host, as 2 or 0.5',
     option: 'requestsPerSecondPerHost',
