@@ -28,6 +28,11 @@ export interface Job {
    */
   enterHost: (host: string) => Promise<void>;
   /**
+   * Called when a request fails of which the attempt does not reject at once, since it has others to end before: what its
+   * host said of when to come back holds from now on.
+   */
+  requestFailed?: ((failure: DownloadError) => void) | undefined;
+  /**
    * Waits for a connection to a host that nobody else has a use for now. Rejects with the signal's reason. Without it a
    * file has the connection of its attempt.
    */

@@ -36,6 +36,8 @@ export interface SplitFile {
   borrow: ((host: string, signal: AbortSignal) => Promise<Loan>) | undefined;
   /** Awaited before each request over the attempt's own connection. */
   again: (host: string) => Promise<void>;
+  /** Called as soon as one of these has failed. */
+  failed: ((failure: DownloadError) => void) | undefined;
 }
 
 /**
@@ -319,6 +321,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       await file.again(origin);
       await read(task);
     } catch (error) {
+      if (error instanceof DownloadError) file.failed?.(error);
       giveBack(task);
       attempt.signal.throwIfAborted();
       // As long as others get on it is tried again.

@@ -144,6 +144,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
       seen: mark,
       borrow: mayBorrow ? job.borrow : undefined,
       again: job.enterHost,
+      failed: job.requestFailed,
     };
     return createSplit(deps, file, attempt);
   }

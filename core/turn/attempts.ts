@@ -70,6 +70,9 @@ export function createAttempts(deps: {
           deps.changed(); // a checkpoint is due sooner
         },
         borrow: deps.borrow,
+        requestFailed: (error) => {
+          if (at.slot && FAILURES[error.code].verdict === 'host') hosts.faulted(at.slot, error);
+        },
         wasChanged: waiting.wasChanged,
         changed: () => (waiting.wasChanged = true),
         enterHost: async (name) => {

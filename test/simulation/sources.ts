@@ -169,8 +169,11 @@ export function createSources(
         if (number === undefined) await lanes;
         else {
           try {
-            await visit(actor, job, host, () => fetchOne(number));
+            // An attempt that is aborted closes its connection, whatever it waits for in the store.
+            await visit(actor, job, host, () => Promise.resolve());
+            await fetchOne(number);
           } catch (error) {
+            if (error instanceof core.DownloadError) job.requestFailed?.(error);
             free.unshift(number);
             throw error;
           }

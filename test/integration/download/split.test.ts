@@ -180,7 +180,10 @@ describe('a large file', () => {
   test('whose ranges come and then do not, goes on without other connections, then as one stream', async () => {
     let ranges = 0;
     const fickle: Answer = (visit) => {
-      if (rangeOf(visit.request.headers) && ++ranges > 6) return statusOnly(416)(visit);
+      if (rangeOf(visit.request.headers) && ++ranges > 6) {
+        statusOnly(416)(visit);
+        return;
+      }
       return serve(A)(visit);
     };
     const origin = await startOrigin({ '/a': fickle });
