@@ -9,6 +9,8 @@ import { signedHeaders, type Webhook } from './webhook.ts';
 const ANSWER_MS = 15_000;
 /** A notice that could not be delivered for so long is given up. */
 const GIVE_UP_MS = 24 * 60 * 60 * 1000;
+/** How soon notices are looked for again that could not be read or written, as on a disk that is full. */
+const TROUBLE_MS = 60_000;
 
 export interface Notifier {
   /** Looks for notices at once. */
@@ -75,18 +77,36 @@ export function startNotifier(deps: {
     }
   }
 
+  /** Delivers what is due, or waits for that. */
+  async function turn(): Promise<void> {
+    const first = notices.first();
+    const wait = first ? first.dueAt - clock.now() : GIVE_UP_MS;
+    if (first && wait <= 0) await deliver(first);
+    else await pause(wait);
+  }
+
+  async function pause(ms: number): Promise<void> {
+    await clock.sleep(ms, AbortSignal.any([wakeUp.signal, stopping.signal])).catch(() => undefined);
+  }
+
   async function loop(): Promise<void> {
+    let trouble = '';
     while (!stopping.signal.aborted) {
       // Renewed before looking: a wake-up that comes while looking is not lost.
       wakeUp = new AbortController();
-      const first = notices.first();
-      const wait = first ? first.dueAt - clock.now() : GIVE_UP_MS;
-      if (first && wait <= 0) await deliver(first);
-      else await clock.sleep(wait, AbortSignal.any([wakeUp.signal, stopping.signal])).catch(() => undefined);
+      try {
+        await turn();
+        trouble = '';
+      } catch (error) {
+        // Told once, however long it lasts.
+        if (trouble !== String(error)) log.error('notices could not be looked for; they are delivered later', error);
+        trouble = String(error);
+        await pause(TROUBLE_MS);
+      }
     }
   }
 
-  const ended = loop().catch((error: unknown) => log.error('no more notices are delivered', error));
+  const ended = loop();
   return {
     wake: () => wakeUp.abort(),
     async stop() {

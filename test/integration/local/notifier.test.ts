@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ListDocument } from '../../../http/documents.ts';
-import { createSqliteNotices } from '../../../adapters/sqlite/notices.ts';
+import { createSqliteNotices, type Notices } from '../../../adapters/sqlite/notices.ts';
 import { createLog } from '../../../local/log.ts';
 import { startNotifier } from '../../../local/notifier.ts';
 import { createManualClock } from '../../helpers/manual-clock.ts';
@@ -46,9 +46,9 @@ async function createHarness(url: string) {
   onTestFinished(() => notices.close());
   const lines: string[] = [];
   const log = createLog({ write: (line) => lines.push(line) }, () => clock.now());
-  const start = () => {
+  const start = (from: Notices = notices) => {
     // The longest pauses.
-    const notifier = startNotifier({ notices, webhook: { url, secret: SECRET }, clock, random: () => 1, log });
+    const notifier = startNotifier({ notices: from, webhook: { url, secret: SECRET }, clock, random: () => 1, log });
     onTestFinished(() => notifier.stop());
     return notifier;
   };
@@ -114,6 +114,25 @@ describe('a notice', () => {
     await until(() => notices.first()?.id === 'b2' && notices.first()?.failures === 1);
     expect(lines[0]).toContain('notice of batch b1 given up after a day: http://127.0.0.1:1/ could not be reached');
     expect(lines[1]).toContain('notice of batch b2 not taken');
+  });
+
+  it('is delivered later when it could not be looked for, which the log tells once', async () => {
+    const receiver = await startReceiver();
+    const { clock, notices, lines, start } = await createHarness(receiver.url);
+    notices.add('b1', '{}', clock.now());
+    let failing = 2;
+    start({
+      ...notices,
+      first() {
+        if (failing-- > 0) throw new Error('the disk is full');
+        return notices.first();
+      },
+    });
+    await until(() => lines.length === 1);
+    await clock.advance(60_000);
+    await clock.advance(60_000);
+    await until(() => receiver.received.length === 1);
+    expect(lines).toEqual([expect.stringContaining('the disk is full')]);
   });
 
   it('that was under way when the service stopped is sent at the next start', async () => {
