@@ -15,6 +15,9 @@ import { answerStatus } from './status-answer.ts';
 import { pathOf } from './status-document.ts';
 import { readSubmission } from './submission.ts';
 
+/** What the core takes for an option and stands elsewhere in a request with a JSON body. */
+const BESIDE_OPTIONS = ['format', 'dryRun'];
+
 /** The part of the API that begins and ends batches. */
 export function createWriteApp(service: PlanningService, options: AppOptions): Hono {
   return createApp(options, (app) => addWriteRoutes(app, service));
@@ -35,7 +38,7 @@ export function addWriteRoutes(app: Hono, service: PlanningService): void {
       c.header('location', pathOf(id));
       return answerStatus(c, await batchStatus(service, id), 202);
     } catch (error) {
-      if (!json || !(error instanceof InvalidOptionError) || error.option === 'format') throw error;
+      if (!json || !(error instanceof InvalidOptionError) || BESIDE_OPTIONS.includes(error.option)) throw error;
       throw new InvalidOptionError(`options.${error.option}`, error.reason);
     }
   });

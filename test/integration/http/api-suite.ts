@@ -494,7 +494,7 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         await refused(fetch(`${url}/lists`, { method: 'PUT' }), 405, 'method-not-allowed');
       });
 
-      it('makes no batch of a list that nobody knows, that is not there, or whose format nothing says', async () => {
+      it('makes no batch of a list that nobody knows, that is not there, or whose format nothing says, nor a dry run of any', async () => {
         await refused(post(url, { listId: NO_BATCH }), 404, 'unknown-list');
         await refused(post(url, { listId: 'x' }), 422, 'invalid-request');
         const announced = (await (await post(url, { bytes: 5 }, '/lists')).json()) as ListDocument;
@@ -503,6 +503,12 @@ export function describeApi(name: string, start: () => Promise<ApiHost>): void {
         const { errors } = await refused(post(url, { listId }), 422, 'invalid-request');
         expect(errors).toMatchObject([{ field: 'format' }]);
         await refused(post(url, { listId, urls: [] }), 422, 'invalid-request');
+        const dry = await refused(
+          post(url, { listId, format: 'text' }, '/batches?dryRun=true'),
+          422,
+          'invalid-request',
+        );
+        expect(dry.errors).toMatchObject([{ field: 'dryRun' }]);
       });
     });
 
