@@ -14,8 +14,6 @@ export interface World {
   limits: PlanLimits;
   /** Workers at once that the deployment allows. */
   maxConcurrency: number;
-  /** A source's connection counts as open until the file is stored, as it does; else until its body is there. */
-  heldWhileStored?: boolean;
 }
 
 /** AWS's own limits, from its documentation of November 2026, and what is assumed where it has none. */
@@ -32,8 +30,6 @@ export const PLATFORM = {
   turnSeconds: 15 * 60,
   /** CPU of one vCPU for a file, in seconds: its GET, digest and signed PUT, twice what was measured. */
   cpuSecondsPerFile: 0.0025,
-  /** From the last byte of a file to S3's answer: the least of the 100 to 200 ms that AWS names for small objects. */
-  putSeconds: 0.1,
   /** Of a worker that was not there before; it is paid for. */
   coldStartSeconds: 0.5,
 };
@@ -59,9 +55,9 @@ export function putsOf(fileBytes: number): number {
   return Math.ceil(fileBytes / partBytesFor(fileBytes)) + 2;
 }
 
-/** Seconds for which a file has one connection of its source. */
-export function connectionSeconds({ fileBytes, heldWhileStored = true }: World): number {
-  return ASSUMED.responseMs / 1000 + fileBytes / ASSUMED.bytesPerSecond + (heldWhileStored ? PLATFORM.putSeconds : 0);
+/** Seconds for which a file has one connection of its source: until its body is there. */
+export function connectionSeconds({ fileBytes }: World): number {
+  return ASSUMED.responseMs / 1000 + fileBytes / ASSUMED.bytesPerSecond;
 }
 
 /** Files per second that a shard's turn stores: by its connections, its hosts' connections, its network and its CPU. */

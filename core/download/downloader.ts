@@ -28,6 +28,11 @@ export interface Job {
    */
   enterHost: (host: string) => Promise<void>;
   /**
+   * Called when a small file's body is there, whole: the attempt has only to store it, and needs its host's slot no more.
+   * Not for a file of several parts, which may have to be asked for again if its upload is lost.
+   */
+  received?: (() => void) | undefined;
+  /**
    * Called when a request fails of which the attempt does not reject at once, since it has others to end before: what its
    * host said of when to come back holds from now on.
    */

@@ -97,6 +97,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
 
   try {
     await readStream();
+    if (!split && !begun && check.bytes <= partBytes) job.received?.();
     if (split) {
       await inStore(writer.flush());
       await split.finish();

@@ -30,7 +30,7 @@ export function createAttempts(deps: {
   borrow: Loans['borrow'];
   /** Whether the lease can no longer be relied on. */
   isFenced: () => boolean;
-  /** Called whenever an attempt has ended, or something has landed that should not be lost. */
+  /** Called whenever an attempt has ended or needs its connection no more, or something has landed that should not be lost. */
   changed: () => void;
   meter?: Service['meter'];
 }) {
@@ -40,6 +40,8 @@ export function createAttempts(deps: {
   const settled: Outcome[] = [];
   /** Whether parts of files have landed since the last snapshot. */
   let hasLanded = false;
+  /** Attempts under way that have their file's body and only store it. */
+  let storing = 0;
 
   /** Begins an attempt at an entry that was taken from the backlog. */
   function start(waiting: WaitingEntry, host: Host): void {
@@ -53,8 +55,14 @@ export function createAttempts(deps: {
   }
 
   async function attempt(waiting: WaitingEntry, first: Slot, signal: AbortSignal): Promise<void> {
-    const at: { slot: Slot | undefined } = { slot: first };
+    const at: { slot: Slot | undefined; isStoring: boolean } = { slot: first, isStoring: false };
     const before = bytesOf(waiting.partial);
+    const giveBack = () => {
+      if (!at.slot) return;
+      hosts.succeeded(at.slot);
+      hosts.close(at.slot);
+      at.slot = undefined;
+    };
     try {
       const stored = await deps.download({
         batchId: deps.batch.id,
@@ -75,13 +83,15 @@ export function createAttempts(deps: {
         },
         wasChanged: waiting.wasChanged,
         changed: () => (waiting.wasChanged = true),
+        received: () => {
+          giveBack();
+          at.isStoring = true;
+          storing += 1;
+          deps.changed();
+        },
         enterHost: async (name) => {
           // A slot is given back before the next is asked for: nobody waits while holding one.
-          if (at.slot) {
-            hosts.succeeded(at.slot);
-            hosts.close(at.slot);
-            at.slot = undefined;
-          }
+          giveBack();
           at.slot = await hosts.enter(await deps.redirectTarget(name), signal);
           // A worker that was frozen may read its redirect before its alarm rings, and have been replaced.
           if (deps.isFenced()) throw new Error('The lease is lost.');
@@ -97,6 +107,7 @@ export function createAttempts(deps: {
     } finally {
       // By now an entry that was put back can be taken again; its host's slot is free for it.
       if (at.slot) hosts.close(at.slot);
+      if (at.isStoring) storing -= 1;
     }
   }
 
@@ -200,6 +211,10 @@ export function createAttempts(deps: {
     },
     get count() {
       return underway.size;
+    },
+    /** Of these, the ones that have a connection, or wait for one that a redirect asks for. */
+    get connected() {
+      return underway.size - storing;
     },
   };
 }

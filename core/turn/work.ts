@@ -112,6 +112,8 @@ export async function work(
 
   const careful = shard.crashes >= CARE_AFTER_CRASHES;
   const connections = careful ? 1 : shard.connections;
+  /** Beside those with a connection as many may store what they have: what a slow store does not take must not pile up. */
+  const most = careful ? 1 : 2 * connections;
   /** Index of the entry that is about to be started with nothing else under way. */
   let alone: number | undefined;
   /** Set when what is left can only fail. */
@@ -135,7 +137,7 @@ export async function work(
 
   /** Starts as many entries as may be under way now, and ends those that need no attempt. */
   async function startWhatMay(): Promise<void> {
-    while (attempts.count + loans.count < connections && !mustEnd() && now() < pullEnd) {
+    while (attempts.connected + loans.count < connections && attempts.count < most && !mustEnd() && now() < pullEnd) {
       if (attempts.settled.length >= MAX_OUTCOMES_PER_CHECKPOINT) await rounds.checkpoint();
       const waiting = await backlog.take((host) => {
         if (doom !== undefined || host.down) return true;
@@ -159,7 +161,7 @@ export async function work(
 
   /** Lends what no entry has a use for now. */
   function lendWhatIsSpare(): void {
-    if (doom === undefined && !mustEnd()) loans.serve(connections - attempts.count - loans.count);
+    if (doom === undefined && !mustEnd()) loans.serve(connections - attempts.connected - loans.count);
   }
 
   /** Writes down which entry is about to be started with nothing else under way. */

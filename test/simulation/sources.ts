@@ -212,18 +212,21 @@ export function createSources(
       return { state: 'done', bytes: bytes.length, httpStatus: 200 };
     };
     if (kind === 'large') return fetchInParts(actor, job, host);
-    const leads = await visit(actor, job, host, async () => {
+    const elsewhere = await visit(actor, job, host, async () => {
       if (kind === 'kill') {
         scheduler.kill(actor, `of entry ${index}`);
         await new Promise(() => undefined);
       }
       if (kind === 'gone') throw new core.DownloadError('NOT_FOUND', 'gone', { httpStatus: 404 });
       if (kind === 'flaky' && hit % 3 !== 0) throw new core.DownloadError('CONNECTION_LOST', 'reset');
-      return kind === 'redirect' && `https://${target}` !== `https://${host}` ? undefined : await store();
+      return kind === 'redirect' && target !== host;
     });
-    if (leads) return leads;
-    await job.enterHost(`https://${target}`);
-    return visit(actor, job, target, store);
+    if (elsewhere) {
+      await job.enterHost(`https://${target}`);
+      await visit(actor, job, target, () => Promise.resolve());
+    }
+    job.received?.();
+    return store();
   }
 
   return { download, open };

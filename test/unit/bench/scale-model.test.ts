@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { connectionSeconds, forecast, putsAt, putsOf, workersAt, type World } from '../../../bench/scale-model.ts';
 
-/** A tenth of a second of one connection, beside the 0.2 s of its answer and the 0.1 s of the PUT. */
-const FILE_BYTES = 0.1 * 4 * 1024 ** 2;
+/** A fifth of a second of one connection, beside the 0.2 s of its answer. */
+const FILE_BYTES = 0.2 * 4 * 1024 ** 2;
 
 const world = (changes: Partial<World> = {}): World => ({
   hosts: 1,
@@ -21,9 +21,8 @@ const world = (changes: Partial<World> = {}): World => ({
 
 // Every number here is computed by hand.
 describe('the model of a deployment', () => {
-  it('has a connection busy for the answer, the body and the PUT of a file', () => {
+  it('has a connection busy for the answer and the body of a file', () => {
     expect(connectionSeconds(world())).toBeCloseTo(0.4);
-    expect(connectionSeconds(world({ heldWhileStored: false }))).toBeCloseTo(0.3);
   });
 
   it('stores a small file by one request, and 1 GB in 120 parts and two requests around them', () => {
@@ -47,8 +46,8 @@ describe('the model of a deployment', () => {
     expect([shards, seconds, slowest]).toEqual([1, 40, 'sources']);
     expect(floors.sources).toBeCloseTo(40);
     expect(floors.s3).toBe(1);
-    // 75e6 B/s a worker: 178.8 files; 1,600 of them by 100 workers.
-    expect(floors.workers).toBeCloseTo(1600 / 178.8 / 100, 3);
+    // 75e6 B/s a worker: 89.4 files; 1,600 of them by 100 workers.
+    expect(floors.workers).toBeCloseTo(1600 / 89.4 / 100, 3);
     expect(putDollars).toBeCloseTo(1600 * 5e-6);
     // 40 s and half a second of cold start with 1,769 MB, and a request.
     expect(cost.parts.lambda).toBeCloseTo(40.5 * (1769 / 1024) * 1.33334e-5 + 0.2e-6, 6);
@@ -68,7 +67,7 @@ describe('the model of a deployment', () => {
   });
 
   it('lets nobody store faster than S3 takes it', () => {
-    // 100 shards of 53 small files a second want 5,333.
+    // 100 shards of 80 small files a second want 8,000.
     const { seconds, floors, slowest } = forecast(world({ hosts: 100, filesPerHost: 35_000, fileBytes: 1000 }));
     expect([floors.s3, slowest]).toEqual([1000, 's3']);
     // They are not all there at first: 5 more a second.
