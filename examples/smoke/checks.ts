@@ -63,11 +63,12 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'a dry run says what a batch would be, what it would cost if it costs, and starts nothing',
     async run({ service, urls }) {
-      const dry = await service.call<DryRunDocument>('POST', '/batches?dryRun=true', 200, { urls });
+      const dryName = `smoke dry run ${randomUUID()}`;
+      const dry = await service.call<DryRunDocument>('POST', '/batches?dryRun=true', 200, { name: dryName, urls });
       expect(dry.total === urls.length, `it counts ${dry.total} entries`);
-      const { batches } = await service.call<{ batches: { name?: string }[] }>('GET', '/batches?limit=1', 200);
+      const { batches } = await service.call<{ batches: { name?: string }[] }>('GET', '/batches?limit=100', 200);
       expect(
-        batches.every(({ name }) => name !== 'smoke dry'),
+        batches.every(({ name }) => name !== dryName),
         'it has started a batch',
       );
       const { seconds, cost } = dry.estimate;
