@@ -25,6 +25,7 @@ export function BatchView({ id, files }: { id: string; files: FilesView }) {
 
   if (!status) return problem ? <Unknown problem={problem} /> : <Loading />;
   const open = isOpen(status.state);
+  const planned = status.state !== 'planning' && status.state !== 'rejected';
   return (
     <>
       <section class="head" aria-labelledby="batch">
@@ -57,7 +58,7 @@ export function BatchView({ id, files }: { id: string; files: FilesView }) {
       )}
 
       <Progress status={status} />
-      {open && (
+      {open && planned && (
         <div class="columns">
           <Chart title="Files per second" series={series} field="filesPerSecond" text={(n) => `${threeDigits(n)}/s`} />
           <Chart title="Bytes per second" series={series} field="bytesPerSecond" text={(n) => `${bytes(n)}/s`} />
@@ -70,7 +71,7 @@ export function BatchView({ id, files }: { id: string; files: FilesView }) {
         </div>
       )}
       <Details status={status} />
-      {status.state !== 'rejected' && <Files status={status} view={files} />}
+      {planned && <Files status={status} view={files} />}
     </>
   );
 }

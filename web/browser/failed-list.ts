@@ -16,12 +16,13 @@ const SAVE_MS = 60_000;
 export async function downloadFailedList(id: string, failed: number, told: (read: number) => void): Promise<void> {
   const pages: Blob[] = [];
   let read = 0;
+  let page: string | undefined;
   let next: string | undefined = `batches/${id}/files?state=failed&limit=${PAGE_SIZE}`;
-  while (next !== undefined && read < failed) {
-    const response: Response = await send(next, { headers: { accept: 'application/x-ndjson' } });
+  // A page that is its own next one is the last that there is yet.
+  while (next !== undefined && next !== page && read < failed) {
+    page = next;
+    const response: Response = await send(page, { headers: { accept: 'application/x-ndjson' } });
     const text = await response.text();
-    // Those that are counted and not listed yet.
-    if (text === '') break;
     pages.push(new Blob([text]));
     read += text.split('\n').length - 1;
     told(read);

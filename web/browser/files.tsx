@@ -21,7 +21,7 @@ export function Files({ status, view: { state, cursor } }: { status: StatusDocum
   const { data, problem } = usePolled<FilesDocument>(`batches/${id}/files${query}`, everySeconds);
   const heading = useFocusOnChange(`${state ?? ''} ${cursor ?? ''}`);
   const next = data?.nextCursor;
-  const isFull = data !== undefined && next !== undefined && (data.files.length > 0 || !isOpen(status.state));
+  const listed = state === undefined ? status.done + status.failed + status.skipped : status[state];
 
   return (
     <section aria-labelledby="files">
@@ -39,7 +39,9 @@ export function Files({ status, view: { state, cursor } }: { status: StatusDocum
       </div>
       {problem && <ProblemNote problem={problem} />}
       {!data && !problem && <p class="muted">Loading …</p>}
-      {data?.files.length === 0 && <p class="card empty muted">{next === undefined ? 'None.' : 'None yet.'}</p>}
+      {data?.files.length === 0 && (
+        <p class="card empty muted">{isOpen(status.state) ? 'None here yet.' : 'None here.'}</p>
+      )}
       {data && data.files.length > 0 && (
         <ul class="rows card" aria-label="Files">
           {data.files.map((file) => (
@@ -49,7 +51,7 @@ export function Files({ status, view: { state, cursor } }: { status: StatusDocum
       )}
       <nav class="pages" aria-label="Pages of files">
         {cursor !== undefined && <a href={batchHref(id, { state })}>First page</a>}
-        {isFull && <a href={batchHref(id, { state, cursor: next })}>Next page</a>}
+        {next !== undefined && listed > 0 && <a href={batchHref(id, { state, cursor: next })}>Next page</a>}
       </nav>
     </section>
   );

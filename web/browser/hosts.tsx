@@ -51,11 +51,13 @@ function useFailedHosts(id: string, failed: number): FailedHosts {
           `batches/${id}/files${query}`,
           stop.signal,
         );
-        cursor.current = body.nextCursor;
+        const { nextCursor } = body;
+        // Nothing more is listed yet of what is counted.
+        const atEnd = nextCursor === undefined || nextCursor === cursor.current;
+        cursor.current = nextCursor;
         seen += body.files.length;
         setFound((found) => add(found, body.files));
-        // Those that are counted and not listed yet come with the next change.
-        if (body.nextCursor === undefined || body.files.length === 0) return;
+        if (atEnd) return;
       }
     };
     // A service that is away is told of by the status, which also brings this on.

@@ -1,8 +1,8 @@
 /**
  * Characters that are not seen, or that turn the order of others: controls, formats, separators, private and lone ones,
- * letters that are blank, and spaces at either end.
+ * letters that are blank, and a space at either end.
  */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|(?<=^\s*)\s|\s(?=\s*$)/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|^\s|\s$/gu;
 
 /** A text from a list or a source so that nothing in it hides: what cannot be seen is written as `\u{202e}`. */
 export function visible(text: string): string {

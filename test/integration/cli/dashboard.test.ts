@@ -10,6 +10,7 @@ import { systemClock } from '../../../adapters/system-clock.ts';
 import { connect, type ConnectionFlags } from '../../../cli/connection.ts';
 import { serveDashboard } from '../../../cli/dashboard.ts';
 import type { PlanningService } from '../../../core/batch/service.ts';
+import { MAX_INLINE_LIST_BYTES } from '../../../core/model/limits.ts';
 import type { ListDocument, StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
 import { createStatusHandler } from '../../../lambdas/status.ts';
@@ -94,6 +95,17 @@ describe('the dashboard of a service', () => {
       expect(await statusOf(url + (path ?? ''), { ...(method !== undefined && { method }) })).toBe(404);
     }
     expect(api.requests).toHaveLength(1);
+  });
+
+  test('takes no more into memory than the service would', async () => {
+    const api = await startApi();
+    const url = await openDashboard({ api: api.url });
+    const body = new Uint8Array(MAX_INLINE_LIST_BYTES + 1);
+    expect(await statusOf(`${url}batches`, { method: 'POST', body })).toBe(413);
+    expect(await statusOf(`${url}lists`, { method: 'POST', body: new Blob([body]).stream(), duplex: 'half' })).toBe(
+      413,
+    );
+    expect(api.requests).toEqual([]);
   });
 
   test('says that the service is away', async () => {

@@ -169,7 +169,7 @@ describe('a batch', () => {
     transfer.items.add(new File([new Uint8Array([${bytes.join()}])], 'list.csv.gz'));
     transfer;
   }`);
-    await page.dispatchEvent('.list', 'drop', { dataTransfer: dropped });
+    await page.dispatchEvent('h1', 'drop', { dataTransfer: dropped });
     await page.getByText('list.csv.gz').waitFor();
     expect(await page.getByLabel('Format').locator('option:checked').innerText()).toBe('csv (found)');
     expect(await button(page, 'Check first').isDisabled()).toBe(true);
@@ -200,18 +200,20 @@ describe('a batch', () => {
     await tabTo('Pause');
     await page.keyboard.press('Enter');
     await badge(page, 'paused').waitFor();
-    await tabTo('Resume');
+    // The focus stays: nobody has to look for it.
     await page.keyboard.press('Space');
     await badge(page, 'running').waitFor();
     await tabTo('Cancel');
-    await page.keyboard.press('Enter');
-    await page.getByRole('dialog', { name: 'Cancel this batch?' }).waitFor();
-    await page.keyboard.press('Escape');
-    expect(await page.getByRole('dialog').count()).toBe(0);
+    const dialog = page.getByRole('dialog', { name: 'Cancel this batch?' });
+    for (const leave of ['Escape', 'Enter']) {
+      await page.keyboard.press('Enter');
+      await dialog.waitFor();
+      await page.keyboard.press(leave);
+      await dialog.waitFor({ state: 'detached' });
+    }
     await badge(page, 'running').waitFor();
-    await tabTo('Cancel');
     await page.keyboard.press('Enter');
-    await page.getByRole('dialog').waitFor();
+    await dialog.waitFor();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await badge(page, /^cancel(ling|led)$/).waitFor();
@@ -244,12 +246,14 @@ test('names and messages of others stay text, however hostile', async () => {
   await heading(page, `\\u{202e}gnp.exe ${html}`).waitFor();
   await page.getByText(`${html}/\\u{202e}fdp.exe`).waitFor();
   await page.getByText('javascript:alert(1)').first().waitFor();
+  await page.getByText('A URL that is not shown').waitFor();
   expect(await page.locator('main img').count()).toBe(0);
   const links = await page.evaluate<string[]>("[...document.querySelectorAll('main a')].map((a) => a.protocol)");
   expect(new Set(links)).toEqual(new Set(['http:']));
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
   await page.goto(`${service.url}/#/`);
-  await page.getByRole('link', { name: `\\u{202e}gnp.exe ${html}` }).waitFor();
+  const row = page.getByRole('listitem').filter({ has: page.getByRole('link', { name: `\\u{202e}gnp.exe ${html}` }) });
+  await row.getByText('2 failed').waitFor();
 });
 
 test('batches are a page at a time, and the first is there after one request', async () => {
@@ -310,7 +314,12 @@ test('a service that goes away and comes back is said to, and the page goes on b
   const banner = page.getByText('The service does not answer. What you see is as it was');
   await banner.waitFor();
   expect(await counted(page, 'done', 1).count()).toBe(1);
+  await page.getByRole('link', { name: 'New batch' }).click();
+  await banner.waitFor({ state: 'detached' });
+  await page.goBack();
+  await banner.waitFor();
   const again = await startServiceIn(own, Number(new URL(url).port));
+  await counted(page, 'done', 1).waitFor();
   await banner.waitFor({ state: 'detached' });
   await button(page, 'Cancel').click();
   await button(page, 'Cancel the batch').click();

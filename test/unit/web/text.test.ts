@@ -43,6 +43,8 @@ test.each([
   ['tab\there\nnext', 'tab\\u{9}here\\u{a}next'],
   ['zero\u200bwidth \ufeff', 'zero\\u{200b}width \\u{feff}'],
   ['\u2066x\u2069 \u2028', '\\u{2066}x\\u{2069} \\u{2028}'],
+  [' a  b ', '\\u{20}a  b\\u{20}'],
+  ['\u3164\u2800.txt', '\\u{3164}\\u{2800}.txt'],
   ['half \ud83d', 'half \\u{d83d}'],
 ])('what hides in a text is shown: %j', (text, shown) => expect(visible(text)).toBe(shown));
 
