@@ -11,7 +11,7 @@ const mayImport = {
   infra: ['core/model/', 'adapters/aws/settings.ts'],
   local: ['core/', 'http/', 'web/page.ts', 'adapters/sqlite/', 'adapters/files/', 'adapters/system-clock.ts'],
   cli: ['core/', 'http/', 'local/', 'web/', 'adapters/files/'],
-  web: ['core/model/', 'http/documents.ts', 'http/problem.ts'],
+  web: ['core/model/', 'http/documents.ts', 'http/problem.ts', 'http/problem-error.ts'],
   examples: ['http/', 'cli/connection.ts'],
   bench: ['core/', 'http/', 'adapters/', 'local/', 'lambdas/', 'test/helpers/', 'test/infra/'],
 };

@@ -2,13 +2,13 @@ import { dryRun } from '../core/batch/dry-run.ts';
 import { readList } from '../core/lists/formats.ts';
 import { MAX_LIST_BYTES } from '../core/model/limits.ts';
 import type { DryRunDocument } from '../http/documents.ts';
+import { ProblemError } from '../http/problem-error.ts';
 import { asProblem, problemDocument } from '../http/problem.ts';
 import { checkHeaders } from '../http/request-headers.ts';
 import { check, optionsSchema } from '../http/schemas.ts';
 import { limitsFor } from '../local/stores.ts';
 import type { Submission } from './client.ts';
-import { ProblemError } from './problem.ts';
-import { byteSize, count, counted, duration } from './text.ts';
+import { byteSize, count, counted, duration } from '../core/model/text.ts';
 
 /**
  * What a list of any size would start on this machine; nothing is written, not even a folder.

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { CommanderError } from 'commander';
+import { visible } from '../core/model/text.ts';
+import { ProblemError } from '../http/problem-error.ts';
 import { StartError } from '../local/start-error.ts';
 import { EXIT, UnreachableError, UsageError, type ExitCode } from './exit.ts';
-import { ProblemError } from './problem.ts';
+import { problemText } from './problem.ts';
 import { createProgram } from './program.ts';
-import { printable } from './text.ts';
 
 /**
  * Runs the command that the arguments name, and sets the process's exit code.
@@ -39,7 +40,8 @@ function tell(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const foreseen = foreseenExit(error);
   if (foreseen !== undefined) {
-    const lines = (error as Error).message.split('\n').map(printable);
+    const text = error instanceof ProblemError ? problemText(error.problem) : (error as Error).message;
+    const lines = text.split('\n').map((line) => visible(line));
     process.stderr.write(`${lines.join('\n')}\n`);
     return foreseen;
   }

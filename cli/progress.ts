@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type { StatusDocument } from '../http/documents.ts';
-import { byteSize, count, counted, duration } from './text.ts';
+import { byteSize, count, counted, duration, percent, threeDigits } from '../core/model/text.ts';
 
 /** A batch's progress in words: pure functions of what is known. */
 
@@ -38,15 +38,13 @@ function barLine(status: StatusDocument, width: number, paint: Paint): string {
   const { total, pending, state } = status;
   const settled = total - pending;
   if (state === 'planning') return fit([`reading the list: ${counted(status.linesPlanned ?? 0, 'line')}`], width);
-  const share = total === 0 ? 1 : settled / total;
-  const percent = `${String(Math.floor(100 * share)).padStart(3)} %`;
-  const parts = [percent, `${count(settled)} of ${counted(total, 'file')}`];
+  const parts = [`${String(percent(settled, total)).padStart(3)} %`, `${count(settled)} of ${counted(total, 'file')}`];
   if (status.failed > 0) parts.push(`${count(status.failed)} failed`);
   if (state !== 'running') parts.push(state);
   const text = fit(parts, width);
   const room = Math.min(MAX_BAR, width - text.length - 2);
   if (room < MIN_BAR) return text;
-  const full = Math.round(share * room);
+  const full = total === 0 ? room : Math.round((settled / total) * room);
   return `${paint('cyan', '█'.repeat(full))}${paint('dim', '░'.repeat(room - full))}  ${text}`;
 }
 
@@ -73,7 +71,7 @@ export function secondsLeft(status: StatusDocument): number | undefined {
 }
 
 export function rateText(filesPerSecond: number): string {
-  return `${filesPerSecond < 10 ? filesPerSecond.toFixed(1) : count(Math.round(filesPerSecond))} files/s`;
+  return `${threeDigits(filesPerSecond)} files/s`;
 }
 
 /** `NOT_FOUND 12`, the most frequent first. */
@@ -90,7 +88,7 @@ export function progressText(status: StatusDocument): string {
   const { filesPerSecond, bytesPerSecond } = speedOf(status);
   const settled = total - pending;
   const parts = [
-    `${count(settled)} of ${counted(total, 'file')} (${total === 0 ? 100 : Math.floor((100 * settled) / total)} %)`,
+    `${count(settled)} of ${counted(total, 'file')} (${percent(settled, total)} %)`,
     rateText(filesPerSecond),
     `${byteSize(bytesPerSecond)}/s`,
   ];
@@ -105,7 +103,7 @@ export function progressText(status: StatusDocument): string {
 export function summaryText(status: StatusDocument, seconds: number): string {
   const { done, skipped, failed, cancelled, pending, bytes } = status;
   const parts = [`${counted(done, 'file')} stored (${byteSize(bytes)})`];
-  if (skipped > 0) parts.push(`${count(skipped)} were there`);
+  if (skipped > 0) parts.push(`${count(skipped)} ${skipped === 1 ? 'was' : 'were'} there`);
   if (failed > 0) parts.push(`${count(failed)} failed (${failureParts(status).join(', ')})`);
   if (cancelled > 0) parts.push(`${count(cancelled)} cancelled`);
   if (pending > 0) parts.push(`${count(pending)} to go`);

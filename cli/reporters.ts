@@ -3,7 +3,8 @@ import { createLogUpdate } from 'log-update';
 import type { FileDocument, StatusDocument } from '../http/documents.ts';
 import { redactUrl } from '../core/model/redact.ts';
 import { paintFor, progressBlock, progressText, summaryText, type WorstHosts } from './progress.ts';
-import { count, counted, jsonLine, printable } from './text.ts';
+import { count, counted, visible } from '../core/model/text.ts';
+import { jsonLine } from './text.ts';
 import type { Reporter } from './watch.ts';
 
 /** How much a command tells, and to whom. */
@@ -60,7 +61,7 @@ function createQuietReporter(stream: NodeJS.WritableStream): Reporter {
     started: nothing,
     progress: nothing,
     file: nothing,
-    warning: (text) => void stream.write(`${printable(text)}\n`),
+    warning: (text) => void stream.write(`${visible(text)}\n`),
     ended: nothing,
     close: nothing,
   };
@@ -93,7 +94,7 @@ function createLogReporter(
   verbose: boolean,
 ): Reporter {
   const line = (event: string, text: string) =>
-    void stream.write(`${new Date().toISOString()} ${event} ${printable(text)}\n`);
+    void stream.write(`${new Date().toISOString()} ${event} ${visible(text)}\n`);
   const startedAt = performance.now();
   let toldAt = -Infinity;
   let last = '';
@@ -149,7 +150,7 @@ function createTerminalReporter(stream: NodeJS.WriteStream, title: (status: Stat
 
   return {
     outcomes: 'failed',
-    started: (status) => above(printable(startText(status, title))),
+    started: (status) => above(visible(startText(status, title))),
     progress(status) {
       current = { status, at: performance.now() };
       paintNow();
@@ -159,12 +160,12 @@ function createTerminalReporter(stream: NodeJS.WriteStream, title: (status: Stat
       hosts.add(file);
       if (failures.length < SHOWN_FAILURES) failures.push(file);
     },
-    warning: (text) => above(paint('yellow', printable(text))),
+    warning: (text) => above(paint('yellow', visible(text))),
     ended(status) {
       paintNow();
       live.done();
       current = undefined;
-      for (const file of failures) stream.write(`${paint('red', 'failed')}  ${printable(fileText(file))}\n`);
+      for (const file of failures) stream.write(`${paint('red', 'failed')}  ${visible(fileText(file))}\n`);
       if (failed > failures.length) stream.write(`… and ${count(failed - failures.length)} more that failed\n`);
       stream.write(`${summaryText(status, (performance.now() - startedAt) / 1000)}\n`);
     },

@@ -1,6 +1,6 @@
 import type { StatusDocument } from '../http/documents.ts';
+import { ProblemError } from '../http/problem-error.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { ProblemError } from './problem.ts';
 
 /**
  * The exit code of a command that followed a batch to its end.

@@ -1,7 +1,7 @@
 import type { BatchItemDocument, FileDocument, StatusDocument } from '../http/documents.ts';
 import { problemText } from './problem.ts';
 import { failureParts, progressText } from './progress.ts';
-import { byteSize, count, counted, duration } from './text.ts';
+import { byteSize, count, counted, duration } from '../core/model/text.ts';
 
 /** Documents of the API for people. */
 

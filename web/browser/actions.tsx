@@ -3,7 +3,7 @@ import type { StatusDocument } from '../../http/documents.ts';
 import type { FailureCode } from '../../core/model/failure.ts';
 import { post, send } from './api.ts';
 import { Dialog } from './dialog.tsx';
-import { bytes, counted } from './format.ts';
+import { byteSize, counted } from '../../core/model/text.ts';
 import { go } from './navigation.ts';
 import { ErrorNote } from './problem.tsx';
 import { RetryDialog } from './retry.tsx';
@@ -120,7 +120,7 @@ function LimitDialog({ status, act, close }: LimitDialogProps) {
   return (
     <Dialog title="Resume with a higher limit" action="Resume" act={() => act(limit)} close={close}>
       <p>
-        It has stored {bytes(status.bytes)}; its limit was {bytes(maxTotalBytes)}.
+        It has stored {byteSize(status.bytes)}; its limit was {byteSize(maxTotalBytes)}.
       </p>
       <label class="field">
         New limit in bytes

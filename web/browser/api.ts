@@ -1,15 +1,5 @@
+import { isProblem, ProblemError } from '../../http/problem-error.ts';
 import type { ProblemDocument } from '../../http/problem.ts';
-
-/** The service refuses a request, and says why. */
-export class ProblemError extends Error {
-  readonly problem: ProblemDocument;
-
-  constructor(problem: ProblemDocument) {
-    super(problem.detail);
-    this.name = 'ProblemError';
-    this.problem = problem;
-  }
-}
 
 /** Nobody knows whether the request was heard: no answer came, or none that means anything. It may be sent again. */
 export class AwayError extends Error {
@@ -37,12 +27,11 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
 /** What an answer that is none of success says. */
 async function refusalOf(response: Response): Promise<ProblemError | AwayError> {
   const { status } = response;
-  const said = response.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
-  const problem = said ? ((await response.json().catch(() => undefined)) as ProblemDocument | undefined) : undefined;
-  if (problem && status < 500) return new ProblemError(problem);
+  const body = (await response.json().catch(() => undefined)) as Partial<ProblemDocument> | undefined;
+  if (isProblem(body) && status < 500) return new ProblemError(body);
   // A gateway's own answer, or a service that failed: what was asked for may be done, or be there, in a while.
   const advice = status === 401 || status === 403 ? ': see whether your credentials may call it' : '';
-  return new AwayError(problem?.detail ?? `The service answers ${status}${advice}.`);
+  return new AwayError(body?.detail ?? `The service answers ${status}${advice}.`);
 }
 
 export interface Answer<T> {

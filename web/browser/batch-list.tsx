@@ -1,5 +1,6 @@
 import type { BatchItemDocument, StatusDocument } from '../../http/documents.ts';
-import { count, counted, duration, percent, time } from './format.ts';
+import { count, counted, duration, percent } from '../../core/model/text.ts';
+import { time } from './format.ts';
 import { useTitle } from './navigation.ts';
 import { usePolled } from './polling.ts';
 import { ProblemNote } from './problem.tsx';

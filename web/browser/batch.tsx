@@ -5,7 +5,7 @@ import { Chart } from './chart.tsx';
 import { Details } from './details.tsx';
 import { Failures } from './failures.tsx';
 import { Files } from './files.tsx';
-import { bytes, threeDigits } from './format.ts';
+import { byteSize, threeDigits } from '../../core/model/text.ts';
 import { FailedHosts } from './hosts.tsx';
 import { useTitle } from './navigation.ts';
 import { usePolled } from './polling.ts';
@@ -61,7 +61,7 @@ export function BatchView({ id, files }: { id: string; files: FilesView }) {
       {open && planned && (
         <div class="columns">
           <Chart title="Files per second" series={series} field="filesPerSecond" text={(n) => `${threeDigits(n)}/s`} />
-          <Chart title="Bytes per second" series={series} field="bytesPerSecond" text={(n) => `${bytes(n)}/s`} />
+          <Chart title="Bytes per second" series={series} field="bytesPerSecond" text={(n) => `${byteSize(n)}/s`} />
         </div>
       )}
       {status.failed > 0 && (

@@ -1,4 +1,4 @@
-import { duration } from './format.ts';
+import { duration } from '../../core/model/text.ts';
 import type { Point } from './series.ts';
 
 /** The drawing's own units; it is stretched to the room that it has. */

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { StatusDocument, SummaryDocument } from '../../http/documents.ts';
-import { count, time } from './format.ts';
+import { count } from '../../core/model/text.ts';
+import { time } from './format.ts';
 import { usePolled } from './polling.ts';
 import { visible } from './visible.ts';
 

@@ -1,5 +1,5 @@
 import type { DryRunDocument } from '../../http/documents.ts';
-import { bytes, counted, duration } from './format.ts';
+import { byteSize, counted, duration } from '../../core/model/text.ts';
 import { visible } from './visible.ts';
 
 const SHOWN_HOSTS = 5;
@@ -13,7 +13,7 @@ export function DryRun({ dryRun }: { dryRun: DryRunDocument }) {
       <p>
         {counted(total, 'file')} of {counted(hosts.total, 'host')}
         {duplicates > 0 && `, ${counted(duplicates, 'duplicate')} left out`}: about {duration(estimate.seconds)} and{' '}
-        {bytes(estimate.bytes)}
+        {byteSize(estimate.bytes)}
         {estimate.cost && `, for about $${estimate.cost.dollars.toFixed(2)}`}.
       </p>
       <div class="columns">

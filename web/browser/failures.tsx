@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { StatusDocument } from '../../http/documents.ts';
 import { FAILURES, type FailureCode } from '../../core/model/failure.ts';
 import { downloadFailedList } from './failed-list.ts';
-import { count } from './format.ts';
+import { count } from '../../core/model/text.ts';
 import { ErrorNote } from './problem.tsx';
 import { RetryDialog } from './retry.tsx';
 import { batchHref } from './route.ts';

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { FileDocument, StatusDocument } from '../../http/documents.ts';
 import { urlOf } from './api.ts';
-import { bytes, count } from './format.ts';
+import { byteSize, count } from '../../core/model/text.ts';
 import { usePolled } from './polling.ts';
 import { ProblemNote } from './problem.tsx';
 import { batchHref, queryOf, type FilesView } from './route.ts';
@@ -80,7 +80,7 @@ function FileRow({ file }: { file: FileDocument }) {
         )}
         {file.lengthVerified === false && <p class="muted">The source could not prove that it is whole.</p>}
       </div>
-      <span class="figures end">{file.bytes !== undefined && bytes(file.bytes)}</span>
+      <span class="figures end">{file.bytes !== undefined && byteSize(file.bytes)}</span>
       <span class="end">
         {link !== undefined && (
           <a

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FileDocument } from '../../http/documents.ts';
 import { read } from './api.ts';
-import { count } from './format.ts';
+import { count } from '../../core/model/text.ts';
 import { queryOf } from './route.ts';
 import { visible } from './visible.ts';
 

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { LIST_FORMATS, type ListFormat } from '../../core/model/list-format.ts';
-import { bytes } from './format.ts';
+import { byteSize } from '../../core/model/text.ts';
 import { listOfFile, pastedList, type GivenList } from './list.ts';
 import { visible } from './visible.ts';
 
@@ -37,7 +37,7 @@ export function ListField({ list, change }: ListFieldProps) {
       {file ? (
         <div class="card file">
           <bdi class="wrap">
-            <strong>{visible(file.name)}</strong> <span class="muted">{bytes(file.size)}</span>
+            <strong>{visible(file.name)}</strong> <span class="muted">{byteSize(file.size)}</span>
           </bdi>
           <button type="button" class="small" onClick={() => paste(text)}>
             Remove

@@ -1,7 +1,8 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useState } from 'preact/hooks';
 import type { ProblemDocument } from '../../http/problem.ts';
-import { ProblemError, read } from './api.ts';
+import { ProblemError } from '../../http/problem-error.ts';
+import { read } from './api.ts';
 
 /** Pauses between attempts to reach a service that is away, in milliseconds: twice as long each time. */
 const AWAY_MS = { first: 1000, longest: 10_000 };

@@ -1,5 +1,5 @@
 import type { ProblemDocument } from '../../http/problem.ts';
-import { ProblemError } from './api.ts';
+import { ProblemError } from '../../http/problem-error.ts';
 import { visible } from './visible.ts';
 
 /** What went wrong, as the service or the page says it. */

@@ -1,5 +1,5 @@
 import type { StatusDocument } from '../../http/documents.ts';
-import { bytes, count, counted, duration, percent, threeDigits } from './format.ts';
+import { byteSize, count, counted, duration, percent, threeDigits } from '../../core/model/text.ts';
 import { isOpen } from './state.tsx';
 
 const ENDINGS = ['done', 'skipped', 'failed', 'cancelled'] as const;
@@ -23,7 +23,7 @@ export function Progress({ status }: { status: StatusDocument }) {
       <div class="spread">
         <p class="big">{share} %</p>
         <p class="muted end">
-          {count(total - pending)} of {counted(total, 'file')} · {bytes(status.bytes)}
+          {count(total - pending)} of {counted(total, 'file')} · {byteSize(status.bytes)}
           <br />
           {outlook(status)}
         </p>
@@ -64,5 +64,5 @@ function outlook({ state, etaSeconds, averageRate, createdAt, finishedAt }: Stat
   if (isOpen(state) || finishedAt === undefined) return state === 'running' ? 'no speed to tell the time by yet' : '';
   const seconds = (Date.parse(finishedAt) - Date.parse(createdAt)) / 1000;
   const { filesPerSecond, bytesPerSecond } = averageRate;
-  return `in ${duration(seconds)}, ${threeDigits(filesPerSecond)} files/s, ${bytes(bytesPerSecond)}/s`;
+  return `in ${duration(seconds)}, ${threeDigits(filesPerSecond)} files/s, ${byteSize(bytesPerSecond)}/s`;
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { StatusDocument } from '../../http/documents.ts';
 import type { FailureCode } from '../../core/model/failure.ts';
 import { Dialog } from './dialog.tsx';
-import { count } from './format.ts';
+import { count } from '../../core/model/text.ts';
 import { HeadersField } from './headers-field.tsx';
 import { parseHeaders } from './headers.ts';
 import { go } from './navigation.ts';

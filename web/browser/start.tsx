@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DryRunDocument } from '../../http/documents.ts';
 import { DryRun } from './dry-run.tsx';
-import { percent } from './format.ts';
+import { percent } from '../../core/model/text.ts';
 import { HeadersField } from './headers-field.tsx';
 import { parseHeaders } from './headers.ts';
 import { ListField } from './list-field.tsx';

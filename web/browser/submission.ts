@@ -1,7 +1,8 @@
 import type { DryRunDocument, ListDocument, StatusDocument } from '../../http/documents.ts';
 import { MAX_INLINE_LIST_BYTES } from '../../core/model/limits.ts';
 import type { PublicOptions } from '../../core/model/options.ts';
-import { AwayError, post, ProblemError, send } from './api.ts';
+import { ProblemError } from '../../http/problem-error.ts';
+import { AwayError, post, send } from './api.ts';
 import type { GivenList } from './list.ts';
 import { queryOf } from './route.ts';
 

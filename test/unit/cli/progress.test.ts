@@ -39,7 +39,7 @@ describe('the progress at a terminal', () => {
     expect(progressBlock(status(), [['a.example', 150]], at(79), plain)).toBe(
       [
         '████████████████░░░░░░░░░░░░░░░░░░░░░   42 %  4,200 of 10,000 files  200 failed',
-        '320 files/s  12 MB/s  1.2 GB  42 s  about 15 s left  16 under way',
+        '320 files/s  12 MB/s  1.20 GB  42 s  about 15 s left  16 under way',
         'failed: NOT_FOUND 150, TRUNCATED 50',
         'worst hosts: a.example 150',
       ].join('\n'),
@@ -74,7 +74,7 @@ describe('progress in words', () => {
 
   it('is one sentence at the end', () => {
     expect(summaryText(status({ skipped: 7, cancelled: 5, pending: 0 }), 61)).toBe(
-      '4,000 files stored (1.2 GB), 7 were there, 200 failed (NOT_FOUND 150, TRUNCATED 50), 5 cancelled, in 1 min 01 s.',
+      '4,000 files stored (1.20 GB), 7 were there, 200 failed (NOT_FOUND 150, TRUNCATED 50), 5 cancelled, in 1 min 1 s.',
     );
   });
 
