@@ -135,7 +135,8 @@ const BATCH_FLAGS: readonly BatchFlag[] = [
 /** An option of the API by the flag that sets it, for messages; another field by its own name. */
 export function flagOf(field: string): string {
   const option = field.replace(/^options\./, '');
-  if (option === 'headers' || option.startsWith('headers.')) return '--header';
+  if (option === 'headers') return '--header';
+  if (option.startsWith('headers.')) return `--header ${option.slice('headers.'.length)}`;
   if (option === 'format') return '--input-format';
   const flag = BATCH_FLAGS.find((flag) => option === flag.option || option.startsWith(`${flag.option}.`));
   return flag ? (new Option(flag.flags).long ?? field) : field;

@@ -7,12 +7,12 @@ import type {
   ListDocument,
   StatusDocument,
 } from '../http/documents.ts';
+import { isProblem, ProblemError } from '../http/problem-error.ts';
 import { MAX_INLINE_LIST_BYTES } from '../core/model/limits.ts';
 import type { BatchWishes } from './batch-options.ts';
 import type { Connection } from './connection.ts';
 import { UnreachableError, UsageError } from './exit.ts';
 import type { List } from './list.ts';
-import { isProblem, ProblemError } from './problem.ts';
 
 /** How often a request is made again that a service which was there before does not answer, or is too busy for. */
 const RETRIES = 6;
@@ -61,22 +61,22 @@ export function createClient({ base, fetch: send }: Connection, signal?: AbortSi
   /** Whether it has answered before: one that never did will not do so in a minute. */
   let wasThere = false;
 
-  /** An answer that is none of trouble. */
-  async function call(make: () => Request, via = send): Promise<Response> {
+  /** An answer that is none of trouble, with its body. */
+  async function call(make: () => Request, via = send): Promise<Heard> {
     for (let tries = 1; ; tries++) {
       const request = make();
-      const answer = await via(request).catch((error: unknown) => {
+      const heard = await hear(via(request)).catch((error: unknown) => {
         signal?.throwIfAborted();
         if (error instanceof UsageError) throw error;
         return error instanceof Error ? error : new Error(String(error));
       });
-      const isThere = !(answer instanceof Error);
+      const isThere = !(heard instanceof Error);
       wasThere ||= isThere;
-      if (isThere && answer.ok) return answer;
-      const trouble = isThere ? await troubleOf(answer) : unreachable(request, answer);
-      const again = wasThere && tries <= RETRIES && (!isThere || mayHelp(answer, trouble));
+      if (isThere && heard.answer.ok) return heard;
+      const trouble = isThere ? troubleOf(heard) : unreachable(request, heard);
+      const again = wasThere && tries <= RETRIES && (!isThere || mayHelp(heard.answer, trouble));
       if (!again) throw trouble;
-      await setTimeout(pauseMs(isThere ? answer : undefined, tries), undefined, { signal });
+      await setTimeout(pauseMs(isThere ? heard.answer : undefined, tries), undefined, { signal });
     }
   }
 
@@ -86,8 +86,12 @@ export function createClient({ base, fetch: send }: Connection, signal?: AbortSi
   };
 
   async function ask<T>(method: string, path: string, init?: RequestInit): Promise<T> {
-    const answer = await call(() => make(method, path, init));
-    return (await answer.json()) as T;
+    const { answer, text } = await call(() => make(method, path, init));
+    const document = parse(text);
+    if (typeof document === 'object' && document !== null) return document as T;
+    throw new UnreachableError(
+      `What answers at ${new URL(answer.url).origin} is no Downburst; see whether --api is right.`,
+    );
   }
 
   const json = (body: object, headers: Record<string, string> = {}): RequestInit => ({
@@ -106,8 +110,7 @@ export function createClient({ base, fetch: send }: Connection, signal?: AbortSi
     const { listId, upload } = await ask<ListDocument>('POST', '/lists', json({ bytes, format }));
     const put = () => make(upload.method, upload.url, { headers: upload.headers, body: list.blob });
     // A link to a store is signed already, and takes no other credentials.
-    const answer = await call(put, new URL(upload.url).origin === new URL(base).origin ? send : fetch);
-    await answer.body?.cancel();
+    await call(put, new URL(upload.url).origin === new URL(base).origin ? send : fetch);
     return { path: '/batches', init: json({ listId, ...named, options: { ...options, headers } }) };
   }
 
@@ -150,9 +153,19 @@ function queryOf(values: object): string {
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
+/** An answer that has come to its end. */
+interface Heard {
+  answer: Response;
+  text: string;
+}
+
+async function hear(answering: Promise<Response>): Promise<Heard> {
+  const answer = await answering;
+  return { answer, text: await answer.text() };
+}
+
 /** The error that an answer amounts to. */
-async function troubleOf(answer: Response): Promise<ProblemError | UnreachableError> {
-  const text = await answer.text().catch(() => '');
+function troubleOf({ answer, text }: Heard): ProblemError | UnreachableError {
   const body = parse(text);
   if (isProblem(body)) return new ProblemError(body);
   const { origin } = new URL(answer.url);

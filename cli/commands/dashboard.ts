@@ -16,7 +16,7 @@ interface DashboardFlags extends ConnectionFlags {
 /** `downburst dashboard`: the page of a service, for this user's browser. */
 export function dashboardCommand(): Command {
   const command = new Command('dashboard')
-    .summary('show a service in the browser')
+    .summary('shows a service in the browser')
     .description(
       'Serves the dashboard of a service on 127.0.0.1, at an address that is drawn at random, until Ctrl-C.\n' +
         'Whoever knows the address acts with your credentials: keep it to yourself.',

@@ -90,12 +90,19 @@ async function get({ threadScript }: Context, command: Command, args: string[], 
     process.exitCode = exitOf(status);
     if (flags.quiet || flags.json) return;
     if (status.reason !== undefined) process.stderr.write('The quota is used up; go on with a larger --quota.\n');
-    else if (status.failed > 0) process.stderr.write('Run the same command again to try once more what failed.\n');
+    else if (status.failed > 0) process.stderr.write(adviceFor(status));
   } catch (error) {
     if (!interrupted.aborted) throw error;
     if (!flags.quiet) process.stderr.write('Interrupted. Run the same command again to go on.\n');
     process.exitCode = EXIT.interrupted;
   }
+}
+
+/** What to do about what failed. */
+function adviceFor({ failures }: StatusDocument): string {
+  const again = 'Run the same command again to try once more what failed.\n';
+  if (failures.BLOCKED_ADDRESS === undefined) return again;
+  return `Addresses that are not public are left alone, unless --allow-network names their network.\n${again}`;
 }
 
 /**

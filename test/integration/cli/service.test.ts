@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createTree } from '../../../adapters/files/tree.ts';
 import { createClient } from '../../../cli/client.ts';
 import { connect } from '../../../cli/connection.ts';
+import { UnreachableError } from '../../../cli/exit.ts';
 import { isThere, pullFile, PullError } from '../../../cli/pull-file.ts';
 import type { FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { runCommand } from '../../helpers/command.ts';
@@ -85,19 +86,27 @@ describe('commands with a service', () => {
     expect(stderr).toBe(`No service answers at ${service.url} (ECONNREFUSED); start it with: downburst serve\n`);
   });
 
+  it.each(['hello', '{"batches":'])('say that what answers is no Downburst: %s', async (body) => {
+    const origin = await startOrigin({ '*': ({ response }) => void response.end(body) });
+    const client = createClient(connect({ api: origin.url() }));
+    await expect(client.status('x')).rejects.toThrow(UnreachableError);
+  });
+
   it('go on when a service that was there is away for a moment', async () => {
     let requests = 0;
     const origin = await startOrigin({
       '*': ({ response, socket }) => {
         requests += 1;
         if (requests === 2) socket.destroy();
+        else if (requests === 4)
+          response.writeHead(200, { 'content-length': '100' }).write('{', () => socket.destroy());
         else if (requests === 3) response.writeHead(503, { 'retry-after': '0' }).end();
         else response.end('{"batches":[]}');
       },
     });
     const client = createClient(connect({ api: origin.url() }));
     for (let n = 0; n < 2; n++) expect(await client.batches({ limit: 1 })).toEqual({ batches: [] });
-    expect(requests).toBe(4);
+    expect(requests).toBe(5);
   });
 });
 

@@ -91,15 +91,17 @@ describe("a batch's options as flags", () => {
   it('are named in what the API says of them', () => {
     const errors = [
       { field: 'options.timeouts.connectMs', reason: 'too small', value: '1' },
+      { field: 'options.headers.Host', reason: 'is not yours' },
       { field: 'key', line: 3, column: 5, reason: 'is taken' },
       ...Array.from({ length: 20 }, () => ({ field: 'url', line: 4, reason: 'is no URL' })),
     ];
     expect(problemText({ detail: 'Wrong.', errors }).split('\n')).toEqual([
       'Wrong.',
       "  --connect-timeout '1' too small",
+      '  --header Host is not yours',
       '  line 3, column 5, key is taken',
-      ...Array<string>(8).fill('  line 4, url is no URL'),
-      '  and 12 more',
+      ...Array<string>(7).fill('  line 4, url is no URL'),
+      '  and 13 more',
     ]);
   });
 });
