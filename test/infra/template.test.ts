@@ -200,7 +200,15 @@ describe('what the functions may do', () => {
     ['status', [...LOG('Status'), ...READ, ...LIST, 's3:GetObject Files/*', 's3:ListBucket Files if s3:prefix *']],
     [
       'planner',
-      [...LOG('Planner'), ...READ, ...LIST, ...WRITE, ...CLOSE.filter((grant) => !grant.includes('Files')), ...LISTS],
+      [
+        ...LOG('Planner'),
+        ...READ,
+        ...LIST,
+        ...WRITE,
+        ...CLOSE.filter((grant) => !grant.includes('Files')),
+        ...DELETE,
+        ...LISTS,
+      ],
     ],
     [
       'sweeper',
@@ -462,13 +470,18 @@ describe('docs/deploy.md', () => {
     const memory = `${MemorySize.toLocaleString('en')} MB`;
     expect(page).toMatch(new RegExp(`^\\| ${name} +\\|[^|]+\\| ${memory} +\\| ${time} +\\|$`, 'm'));
   });
+});
 
-  it('shows the first command as the deployment prints it', () => {
-    const printed = textOf(template.Outputs.FirstCommand?.Value ?? '')
-      .replace('AWS::Region', 'eu-central-1')
-      .replace(/\S+(?=\/batches$)/, 'https://abcdefghij.execute-api.eu-central-1.amazonaws.com');
-    expect(page.replaceAll(/ \\\n */g, ' ')).toContain(`\n    ${printed}\n`);
-  });
+it('the first command that the deployment prints is signed, and works with credentials that have no session', () => {
+  const printed = textOf(template.Outputs.FirstCommand?.Value ?? '')
+    .replace('AWS::Region', 'eu-central-1')
+    .replace(/\S+(?=\/batches$)/, 'https://abcdefghij.execute-api.eu-central-1.amazonaws.com');
+  expect(printed).toBe(
+    'curl --aws-sigv4 aws:amz:eu-central-1:execute-api --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" ' +
+      '${AWS_SESSION_TOKEN:+-Hx-amz-security-token:$AWS_SESSION_TOKEN} ' +
+      `--json '{"name": "first", "urls": ["https://www.rfc-editor.org/rfc/rfc9110.txt"]}' ` +
+      'https://abcdefghij.execute-api.eu-central-1.amazonaws.com/batches',
+  );
 });
 
 it('a ticket can wait in the queue as long as a turn may ask it to', () => {
