@@ -84,5 +84,10 @@ function Progress({ id }: { id: string }) {
 }
 
 function Failed({ n = 0 }: { n: number | undefined }) {
-  return n > 0 && <span class="failed">, {count(n)} failed</span>;
+  if (n === 0) return null;
+  return (
+    <>
+      , <span class="failed">{count(n)} failed</span>
+    </>
+  );
 }

@@ -209,7 +209,7 @@ describe('a batch', () => {
       await page.keyboard.press('Enter');
       await dialog.waitFor();
       await page.keyboard.press(leave);
-      await dialog.waitFor({ state: 'detached' });
+      await page.locator('dialog').waitFor({ state: 'detached' });
     }
     await badge(page, 'running').waitFor();
     await page.keyboard.press('Enter');
