@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { getSystemErrorMessage } from 'node:util';
 import { Argument, Option, type Command } from 'commander';
 import { formatOfName, LIST_FORMATS, type ListFormat } from '../core/model/list-format.ts';
 import { UsageError } from './exit.ts';
@@ -72,6 +73,11 @@ function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
 }
 
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'errno' in error && typeof error.errno === 'number' ? getSystemErrorMessage(error.errno) : error.message;
+}
+
 async function listOf(path: string, format: ListFormat): Promise<List> {
   const blob = await openAsBlob(path);
   const read = () => createReadStream(path);
@@ -83,8 +89,7 @@ async function openFile(path: string, format: ListFormat | undefined): Promise<L
     if ((await stat(path)).isDirectory()) throw new Error('it is a folder');
     return await listOf(path, format ?? formatOfName(path) ?? 'text');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`The list ${path} cannot be read: ${reason}.`, { cause: error });
+    throw new UsageError(`The list ${path} cannot be read: ${reasonOf(error)}.`, { cause: error });
   }
 }
 

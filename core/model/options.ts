@@ -88,7 +88,7 @@ export const DEFAULT_OPTIONS = {
   maxBytes: 50 * GIB,
   maxAttempts: 6,
   maxRedirects: 10,
-  userAgent: 'Downburst/0.1 (+https://www.npmjs.com/package/downburst)',
+  userAgent: 'Downburst/0.1',
   timeouts: { connectMs: 10_000, headersMs: 30_000, idleMs: 30_000 },
   lowSpeed: { bytesPerSecond: 1024, seconds: 60 },
 } as const satisfies Omit<BatchOptions, 'prefix' | 'ownPrefix'>;
