@@ -5,10 +5,8 @@
  *
  * Three processes: this one, the source, and one that does nothing but download, whose resident memory is measured.
  */
-import { fork, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,6 +24,7 @@ import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
+import { createProcesses, digestOf } from './processes.ts';
 
 const MIB = 1024 ** 2;
 /** What the process of the downloads may take. */
@@ -58,19 +57,11 @@ await roles[role]?.();
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'downburst-memory-'));
-  const children: ChildProcess[] = [];
-  const start = async <T>(...role: string[]): Promise<T> => {
-    const child = fork(import.meta.filename, [...role, '--files', String(files), '--mb', values.mb]);
-    children.push(child);
-    const exited = once(child, 'exit').then(() => Promise.reject(new Error(`${role.join(' ')} has ended early`)));
-    const [message] = (await Promise.race([once(child, 'message'), exited])) as [T];
-    exited.catch(() => undefined);
-    return message;
-  };
+  using processes = createProcesses(import.meta.filename, ['--files', values.files, '--mb', values.mb]);
   try {
-    const port = await start<number>('source');
+    const port = await processes.start<number>('source');
     console.log(`${files} files of ${values.mb} MiB at once, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`);
-    const report = await start<Report>('downloads', String(port), folder);
+    const report = await processes.start<Report>('downloads', String(port), folder);
     const total = report.stored.reduce((sum, { bytes }) => sum + bytes, 0);
     const sound = await Promise.all(
       report.stored.map(async ({ sha256 }, i) => {
@@ -92,7 +83,6 @@ async function main(): Promise<void> {
     console.log(passed ? 'passed' : 'FAILED');
     process.exitCode = passed ? 0 : 1;
   } finally {
-    for (const child of children) child.kill();
     await rm(folder, { recursive: true });
   }
 }
@@ -175,10 +165,4 @@ function* blocksOf(i: number): Generator<Buffer> {
     const from = (i * 7919 + n * 104_729) % MIB;
     yield noise.subarray(from, from + Math.min(left, MIB));
   }
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: MIB })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,7 +1,5 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,6 +15,7 @@ import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Job, Loan, Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import { LEAST_PART_BYTES } from '../local/stores.ts';
+import { createProcesses, digestOf } from './processes.ts';
 
 /**
  * One large file from a source that gives each connection so many bytes a second: how much faster it is over 16
@@ -65,28 +64,29 @@ await roles[role]?.();
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(values.folder, 'downburst-split-'));
-  const children: ChildProcess[] = [];
-  const start = async <T>(...role: string[]): Promise<T> => {
-    const limits = ['--mb', values.mb, '--mb-per-second', values['mb-per-second']];
-    const child = fork(import.meta.filename, [...role, ...limits]);
-    children.push(child);
-    const exited = once(child, 'exit').then(() => Promise.reject(new Error(`${role.join(' ')} has ended early`)));
-    const [message] = (await Promise.race([once(child, 'message'), exited])) as [T];
-    exited.catch(() => undefined);
-    return message;
-  };
+  using processes = createProcesses(import.meta.filename, [
+    '--mb',
+    values.mb,
+    '--mb-per-second',
+    values['mb-per-second'],
+  ]);
   try {
     const expected = createHash('sha256');
     for (let at = 0; at < bytes; at += PIECE_BYTES) expected.update(bytesAt(at, Math.min(bytes, at + PIECE_BYTES)));
     const digest = expected.digest('hex');
-    const port = String(await start<number>('source'));
+    const port = String(await processes.start<number>('source'));
     console.log(
       `a file of ${values.mb} MiB from a source of ${values['mb-per-second']} MB/s a connection, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`,
     );
     const seconds = new Map<number, number>();
     let passed = true;
     for (const connections of [1, 16, 64]) {
-      const report = await start<Report>('download', port, join(folder, String(connections)), String(connections));
+      const report = await processes.start<Report>(
+        'download',
+        port,
+        join(folder, String(connections)),
+        String(connections),
+      );
       const isSound = (await digestOf(join(folder, String(connections), 'files', 'a'))) === digest;
       const peakMb = Math.max(...report.residentBytes) / 1e6;
       seconds.set(connections, report.seconds);
@@ -105,7 +105,6 @@ async function main(): Promise<void> {
     console.log(passed ? 'passed' : 'FAILED');
     process.exitCode = passed ? 0 : 1;
   } finally {
-    for (const child of children) child.kill();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -195,10 +194,4 @@ function bytesAt(from: number, to: number): Buffer {
     at = end;
   }
   return pieces.length === 1 ? (pieces[0] ?? Buffer.of()) : Buffer.concat(pieces);
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: MIB })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
