@@ -1,14 +1,9 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { cancelBatch } from '../../../core/batch/control.ts';
 import { readOutcomes } from '../../../core/batch/results.ts';
-import { parseNetworks } from '../../../core/download/address-guard.ts';
-import { createByteBudget } from '../../../core/download/byte-budget.ts';
-import { createDownloader } from '../../../core/download/create-downloader.ts';
 import type { Outcome } from '../../../core/model/outcome.ts';
-import type { Disposition } from '../../../core/turn/turn.ts';
-import { runTurn } from '../../../core/turn/turn.ts';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
-import { everyNameIsLocal } from '../../helpers/download.ts';
+import { freshTurn } from '../../helpers/fresh-turn.ts';
 import { createMemoryStore } from '../../helpers/memory-store.ts';
 import { inTurn, status } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
@@ -32,27 +27,11 @@ async function startBatch(answers: [Answer, ...Answer[]], options: object = {}) 
   const files = createMemoryStore();
   // The longest pauses: a turn does not wait for a retry, but ends.
   const service = { ...(await createService()), files, random: () => 1 - Number.EPSILON };
-  const { clock, tickets } = service;
+  const { clock } = service;
   const id = await submit(service, [origin.url('/a')], { options });
 
-  /** A turn of a worker that knows nothing of the earlier ones. */
-  async function turn(ledger = service.ledger): Promise<Disposition | undefined> {
-    const [delivery] = await tickets.receive(1, 75_000);
-    if (!delivery) return undefined;
-    const { download, close } = createDownloader({
-      files,
-      clock,
-      budget: createByteBudget(32 * 1024 ** 2),
-      resolve: everyNameIsLocal,
-      allowedNetworks: parseNetworks(['127.0.0.0/8']),
-      leastPartBytes: PART_BYTES,
-    });
-    onTestFinished(close);
-    const bounds = { deadline: clock.now() + HOUR, stop: stop.signal };
-    const disposition = await runTurn({ ...service, ledger, download }, delivery, bounds);
-    if (disposition === 'acknowledge') await tickets.acknowledge(delivery.receipt);
-    return disposition;
-  }
+  const turn = (ledger = service.ledger) =>
+    freshTurn({ ...service, ledger }, { leastPartBytes: PART_BYTES }, { turnMs: HOUR, stop: stop.signal });
 
   let stop = new AbortController();
   return {

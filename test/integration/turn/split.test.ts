@@ -1,17 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readOutcomes } from '../../../core/batch/results.ts';
 import { batchStatus } from '../../../core/batch/status.ts';
-import { parseNetworks } from '../../../core/download/address-guard.ts';
-import { createByteBudget } from '../../../core/download/byte-budget.ts';
-import { createDownloader } from '../../../core/download/create-downloader.ts';
 import { TURN_END_MS } from '../../../core/model/limits.ts';
 import type { Outcome } from '../../../core/model/outcome.ts';
-import type { Disposition } from '../../../core/turn/turn.ts';
-import { runTurn } from '../../../core/turn/turn.ts';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
 import { createBatchRig } from '../../helpers/batch-rig.ts';
-import { everyNameIsLocal } from '../../helpers/download.ts';
+import { freshTurn } from '../../helpers/fresh-turn.ts';
 import { createMemoryStore } from '../../helpers/memory-store.ts';
 import { file } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer, type Origin } from '../../helpers/origin.ts';
@@ -29,7 +24,7 @@ const TURN_MS = 15 * 60_000;
 async function startBatch(origin: Origin, paths: string[], options: object = {}) {
   const files = createMemoryStore();
   const service = { ...(await createService({ maxShards: 1 })), files, random: () => 1 - Number.EPSILON };
-  const { clock, tickets } = service;
+  const { clock } = service;
   const id = await submit(
     service,
     paths.map((path) => origin.url(path)),
@@ -37,23 +32,8 @@ async function startBatch(origin: Origin, paths: string[], options: object = {})
   );
   const stop = new AbortController().signal;
 
-  async function turn(): Promise<Disposition | undefined> {
-    const [delivery] = await tickets.receive(1, 75_000);
-    if (!delivery) return undefined;
-    const { download, close } = createDownloader({
-      files,
-      clock,
-      budget: createByteBudget(32 * 1024 ** 2),
-      resolve: everyNameIsLocal,
-      allowedNetworks: parseNetworks(['127.0.0.0/8']),
-      leastPartBytes: PART_BYTES,
-      splitBytes: 4 * PART_BYTES,
-    });
-    onTestFinished(close);
-    const disposition = await runTurn({ ...service, download }, delivery, { deadline: clock.now() + TURN_MS, stop });
-    if (disposition === 'acknowledge') await tickets.acknowledge(delivery.receipt);
-    return disposition;
-  }
+  const turn = () =>
+    freshTurn(service, { leastPartBytes: PART_BYTES, splitBytes: 4 * PART_BYTES }, { turnMs: TURN_MS, stop });
 
   return {
     files,
