@@ -40,8 +40,8 @@ export function createAttempts(deps: {
   const settled: Outcome[] = [];
   /** Whether parts of files have landed since the last snapshot. */
   let hasLanded = false;
-  /** Attempts under way that have their file's body and only store it. */
-  let storing = 0;
+  /** The signals of attempts under way that have their file's body and only store it. */
+  const storing = new Set<AbortSignal>();
 
   /** Begins an attempt at an entry that was taken from the backlog. */
   function start(waiting: WaitingEntry, host: Host): void {
@@ -55,7 +55,7 @@ export function createAttempts(deps: {
   }
 
   async function attempt(waiting: WaitingEntry, first: Slot, signal: AbortSignal): Promise<void> {
-    const at: { slot: Slot | undefined; isStoring: boolean } = { slot: first, isStoring: false };
+    const at: { slot: Slot | undefined } = { slot: first };
     const before = bytesOf(waiting.partial);
     const giveBack = () => {
       if (!at.slot) return;
@@ -85,8 +85,7 @@ export function createAttempts(deps: {
         changed: () => (waiting.wasChanged = true),
         received: () => {
           giveBack();
-          at.isStoring = true;
-          storing += 1;
+          storing.add(signal);
           deps.changed();
         },
         enterHost: async (name) => {
@@ -107,7 +106,7 @@ export function createAttempts(deps: {
     } finally {
       // By now an entry that was put back can be taken again; its host's slot is free for it.
       if (at.slot) hosts.close(at.slot);
-      if (at.isStoring) storing -= 1;
+      storing.delete(signal);
     }
   }
 
@@ -201,6 +200,11 @@ export function createAttempts(deps: {
       }
       await Promise.all([...underway].map(({ end }) => end));
     },
+    /** Aborts those that still need their source; what has come is stored. Resolves when none is under way. */
+    async stop(reason: string): Promise<void> {
+      for (const { abort } of underway) if (!storing.has(abort.signal)) abort.abort(new Error(reason));
+      await Promise.all([...underway].map(({ end }) => end));
+    },
     /** Outcomes that no checkpoint has written yet. */
     settled,
     /** Whether there is anything that should not be lost with the worker. */
@@ -214,7 +218,7 @@ export function createAttempts(deps: {
     },
     /** Of these, the ones that have a connection, or wait for one that a redirect asks for. */
     get connected() {
-      return underway.size - storing;
+      return underway.size - storing.size;
     },
   };
 }

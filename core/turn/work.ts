@@ -172,9 +172,10 @@ export async function work(
   }
 
   /** At once, whatever the loop waits for. */
-  const stopped = () => void attempts.abortAll('The turn must stop.').then(bell.ring);
+  const stopped = () => void attempts.stop('The worker stops.').then(bell.ring);
+  const lost = () => void attempts.abortAll('The lease is lost.').then(bell.ring);
   bounds.stop.addEventListener('abort', stopped);
-  checkpoints.lost.addEventListener('abort', stopped);
+  checkpoints.lost.addEventListener('abort', lost);
   try {
     const suspect = crashed ? list.entries.find(({ entry }) => entry.index === list.alone) : undefined;
     if (suspect) suspect.kills = (suspect.kills ?? 0) + 1;
@@ -199,8 +200,9 @@ export async function work(
       await bell.wait(Math.min(...times) - now());
     }
   } finally {
+    if (bounds.stop.aborted && !checkpoints.isFenced()) await attempts.stop('The worker stops.');
     bounds.stop.removeEventListener('abort', stopped);
-    checkpoints.lost.removeEventListener('abort', stopped);
+    checkpoints.lost.removeEventListener('abort', lost);
     const isOver = now() >= hardEnd && !bounds.stop.aborted && !isHalted() && !checkpoints.isFenced();
     await attempts.abortAll('The turn ends.', isOver ? { startedAt } : undefined);
     await rounds.idle();

@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
+import { readOutcomes } from '../../../core/batch/results.ts';
 import { createCrew } from '../../helpers/crew.ts';
+import { freshTurn } from '../../helpers/fresh-turn.ts';
+import { createMemoryStore } from '../../helpers/memory-store.ts';
+import { file } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
+import { shardOf } from '../../unit/batch/outcomes.ts';
+import { createService, submit } from '../../unit/batch/service.ts';
 
 const FILES = 20;
 /** Of a source, from request to answer, and of a store, from its call to its answer. */
@@ -54,4 +60,29 @@ test('no more is fetched ahead of a slow store than there are connections', asyn
   const { ms, storing } = await work(1000);
   expect(storing).toBe(2);
   expect(ms).toBeGreaterThan((FILES / 2) * 1000);
+});
+
+test('a worker that is told to stop stores what it has, so that nobody asks for it again', async () => {
+  const origin = await startOrigin({ '/a': file('a') });
+  const [begun, storable] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const store = createMemoryStore();
+  const files: typeof store = {
+    ...store,
+    async put(...call) {
+      begun.resolve(undefined);
+      await storable.promise;
+      return store.put(...call);
+    },
+  };
+  const service = { ...(await createService()), files };
+  const id = await submit(service, [origin.url('/a')]);
+  const host = new AbortController();
+  const turn = freshTurn(service, {}, { turnMs: 3_600_000, stop: host.signal });
+  await begun.promise;
+  host.abort(new Error('The host goes down.'));
+  storable.resolve(undefined);
+  await turn;
+  const outcomes = await Array.fromAsync(readOutcomes(service.state, await shardOf(service, id, 0)));
+  expect(outcomes).toMatchObject([{ state: 'done', attempts: 1 }]);
+  expect(origin.requests).toHaveLength(1);
 });
