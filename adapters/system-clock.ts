@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../core/ports/clock.ts';
 
 /** The longest wait of one Node timer; a longer one would fire at once. */
@@ -7,18 +6,25 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The machine's own time. A sleep keeps the process alive until it is over or aborted. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  async sleep(ms, signal) {
-    signal?.throwIfAborted();
-    let left = ms;
-    try {
-      do {
-        await setTimeout(Math.min(left, MAX_TIMER_MS), undefined, { signal });
-        left -= MAX_TIMER_MS;
-      } while (left > 0);
-    } catch (error) {
-      // Node rejects with an AbortError of its own; the port promises the signal's reason.
+  // Not by node:timers/promises, which makes an error of its own at each abort: a turn's loop is woken for each file.
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      throw error;
-    }
-  },
+      let left = ms;
+      let timer: NodeJS.Timeout;
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      const next = () => {
+        timer = setTimeout(() => (left > 0 ? next() : end()), Math.min(left, MAX_TIMER_MS));
+        left -= MAX_TIMER_MS;
+      };
+      const end = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      next();
+    }),
 };

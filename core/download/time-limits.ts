@@ -13,6 +13,9 @@ interface Standing {
   expire: (() => void) | undefined;
 }
 
+/** One for all: to make an error costs more than to sleep. */
+const NOT_NEEDED = new Error('Another time limit comes first, or none is left.');
+
 /**
  * Watches the time limits of all attempts by one sleep. A limit is moved on with every read of every body, and a sleep
  * outlasts many such moves: there is no timer per read, nor one per attempt. Nobody sleeps while there is no attempt.
@@ -53,7 +56,7 @@ export function createTimeLimits(clock: Clock): () => TimeLimit {
         limit.deadline = clock.now() + ms;
         limit.expire = expire;
         if (sleep !== undefined && wakesAt <= limit.deadline) return;
-        sleep?.abort();
+        sleep?.abort(NOT_NEEDED);
         sleep = new AbortController();
         void watch(sleep);
       },
@@ -63,7 +66,7 @@ export function createTimeLimits(clock: Clock): () => TimeLimit {
       [Symbol.dispose]() {
         all.delete(limit);
         if (all.size > 0) return;
-        sleep?.abort();
+        sleep?.abort(NOT_NEEDED);
         sleep = undefined;
       },
     };
