@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Entry } from '../model/entry.ts';
 import type { BatchOptions } from '../model/options.ts';
 import type { ObjectInfo } from '../ports/object-store.ts';
@@ -17,10 +17,7 @@ export interface Conditions {
  * another query. A digest, since a query may hold a signature.
  */
 export function resourceOf({ origin, pathname, search }: URL): string {
-  return createHash('sha256')
-    .update(origin + pathname + search)
-    .digest('hex')
-    .slice(0, 16);
+  return hash('sha256', origin + pathname + search).slice(0, 16);
 }
 
 /**

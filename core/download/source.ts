@@ -90,7 +90,7 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   }
 
   function isConditional(url: URL): boolean {
-    return request.conditions?.resource === resourceOf(url);
+    return request.conditions !== undefined && request.conditions.resource === resourceOf(url);
   }
 
   function special(url: URL): Record<string, string> {
