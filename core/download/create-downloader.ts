@@ -12,7 +12,7 @@ import { keyOf, ownerOf, type Download, type Job, type Stored } from './download
 import { createHostAddresses, type Resolver } from './host-addresses.ts';
 import { createKeptDigests } from './kept-digests.ts';
 import { isOwn, METADATA } from './object-headers.ts';
-import { SINGLE_PUT_BYTES } from './object-writer.ts';
+import { ALLOWANCE_BYTES, reusedMemory, SINGLE_PUT_BYTES } from './object-writer.ts';
 import { RangeRefused } from './part-request.ts';
 import { conditionsFor } from './refresh.ts';
 import { openSource } from './source.ts';
@@ -59,6 +59,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     meter,
     files,
     budget,
+    allowances: reusedMemory(ALLOWANCE_BYTES),
     limitTime,
     keptDigests,
     leastPartBytes,

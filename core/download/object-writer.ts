@@ -8,9 +8,11 @@ export const SINGLE_PUT_BYTES = 8 * MIB;
 /** Parts of one object, S3's limit. */
 export const MAX_PARTS = 10_000;
 /** Bytes that a writer keeps without asking for room: most files of the web fit, and wait for nobody. */
-const ALLOWANCE_BYTES = 128 * 1024;
+export const ALLOWANCE_BYTES = 128 * 1024;
 /** Parts of one object that are under way to the store at once. */
 const PARTS_IN_FLIGHT = 2;
+const NOTHING = Buffer.alloc(0);
+const NO_ROOM: Room = { buffer: NOTHING, grow: () => Promise.resolve(), release: () => undefined };
 
 /** Bytes of a part, `least` or more, so that an object of `objectBytes` has no more parts than a store takes. */
 export function partBytesFor(objectBytes: number, least = SINGLE_PUT_BYTES): number {
@@ -22,6 +24,8 @@ export interface ObjectWriterOptions {
   partBytes?: number;
   /** Most bytes that the object can have, where known: no room is taken beyond it. */
   limitBytes?: number;
+  /** Where the first `ALLOWANCE_BYTES` of an object wait, which take no room; memory of the writer's own if left out. */
+  allowances?: ((bytes: number) => Room) | undefined;
   /** Where room for a large object comes from; the writer's own memory if left out. */
   open?: ((bytes: number) => Room) | undefined;
   /** Where parts go, which others may send some of; one of the writer's own if left out. */
@@ -62,13 +66,13 @@ export function createObjectWriter(
   options: ObjectWriterOptions = {},
 ): ObjectWriter {
   const { partBytes = SINGLE_PUT_BYTES, limitBytes = partBytes * MAX_PARTS, firstPart = 1, signal } = options;
-  const open = options.open ?? createOwnMemory();
+  const { open = reusedMemory(), allowances = reusedMemory() } = options;
   const upload = options.upload ?? createPartUpload(store, key, headers, { partBytes, signal });
   /** Parts under way, and those that failed, which thus fail whatever waits for room next. */
   const inFlight = new Set<Promise<void>>();
   let number = firstPart;
   let sent = (firstPart - 1) * partBytes;
-  let room = openPlainly(0);
+  let room: Room = NO_ROOM;
   let used = 0;
   let isAllowance = false;
   let ended = false;
@@ -81,12 +85,16 @@ export function createObjectWriter(
     const left = limitBytes - sent - used;
     if (left <= 0) throw new RangeError('more bytes than the announced limit');
     if (used === partBytes) await sendPart(true);
-    const allowance = isAllowance && used > 0 ? room.buffer : undefined;
+    const allowance = isAllowance && used > 0 ? room : undefined;
     isAllowance = used === 0 && number === 1;
-    if (isAllowance) room = openPlainly(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
+    if (isAllowance) room = allowances(Math.min(ALLOWANCE_BYTES, partBytes, limitBytes));
     else if (used === 0 || allowance) room = open(Math.min(partBytes, limitBytes - sent));
-    await room.grow(signal);
-    allowance?.copy(room.buffer);
+    try {
+      await room.grow(signal);
+      allowance?.buffer.copy(room.buffer);
+    } finally {
+      allowance?.release();
+    }
   }
 
   async function sendPart(isWhole: boolean): Promise<void> {
@@ -94,7 +102,7 @@ export function createObjectWriter(
     const { buffer, release } = room;
     const body = buffer.subarray(0, used);
     sent += used;
-    room = openPlainly(0);
+    room = NO_ROOM;
     used = 0;
     const part = upload.put(number++, body, isWhole).finally(release);
     inFlight.add(part);
@@ -144,7 +152,7 @@ export function createObjectWriter(
     ended = true;
     await upload.leave();
     room.release();
-    room = openPlainly(0);
+    room = NO_ROOM;
   }
 
   async function abort(): Promise<void> {
@@ -157,13 +165,16 @@ export function createObjectWriter(
   return { write, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
 }
 
-/** A writer's own memory: as many buffers as are in use at once, over and over, since garbage of their size lies long. */
-function createOwnMemory(): (bytes: number) => Room {
+/**
+ * Memory of `leastBytes` or more a piece, as many as are in use at once, over and over: garbage of their size lies long,
+ * and has the collector run for the sake of what it does not own.
+ */
+export function reusedMemory(leastBytes = 0): (bytes: number) => Room {
   const free: Buffer[] = [];
   return (bytes) => {
-    const at = free.findIndex((buffer) => buffer.length >= bytes);
-    const memory = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
-    let buffer: Buffer = Buffer.alloc(0);
+    const at = free.findIndex(({ length }) => length >= bytes);
+    const memory = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(Math.max(bytes, leastBytes));
+    let buffer: Buffer = NOTHING;
     let isHeld = true;
     return {
       get buffer() {
@@ -178,20 +189,5 @@ function createOwnMemory(): (bytes: number) => Room {
         isHeld = false;
       },
     };
-  };
-}
-
-/** Memory outside of any budget, all of it at once. */
-function openPlainly(bytes: number): Room {
-  let buffer = Buffer.alloc(0);
-  return {
-    get buffer() {
-      return buffer;
-    },
-    grow() {
-      buffer = Buffer.allocUnsafeSlow(bytes);
-      return Promise.resolve();
-    },
-    release: () => undefined,
   };
 }

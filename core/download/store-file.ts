@@ -4,7 +4,7 @@ import { bytesOf, headOf, type PartialFile } from '../model/partial-file.ts';
 import type { Attempt } from './attempt.ts';
 import { createBodyCheck } from './body-check.ts';
 import { declaredLength, isFramed, isPlainlyFramed, readBody } from './body.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget, Room } from './byte-budget.ts';
 import { isWantedType } from './content-type.ts';
 import { givesRanges, versionOf, type Version } from './continuation.ts';
 import { hashLive, hashSaved, type Digests, type Hashing } from './digests.ts';
@@ -23,6 +23,8 @@ export interface StoreFileDeps extends SourceDeps {
   files: ObjectStore;
   clock: Clock;
   budget: ByteBudget;
+  /** Memory for what is small, outside of the budget. */
+  allowances: (bytes: number) => Room;
   limitTime: () => TimeLimit;
   keptDigests: KeptDigests;
   /** Bytes of the smallest part, and of the smallest file that is split. */
@@ -89,6 +91,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
     partBytes,
     limitBytes,
     open: budget.open,
+    allowances: deps.allowances,
     upload,
     firstPart: head + 1,
     signal,
