@@ -10,12 +10,15 @@ export interface Processes extends Disposable {
   start: <T>(...role: string[]) => Promise<T>;
 }
 
-/** @param flags given to each, behind its role */
-export function createProcesses(module: string, flags: readonly string[]): Processes {
+/**
+ * @param flags given to each, behind its role
+ * @param execArgv Node's own flags
+ */
+export function createProcesses(module: string, flags: readonly string[], execArgv: string[] = []): Processes {
   const children: ChildProcess[] = [];
   return {
     async start<T>(...role: string[]): Promise<T> {
-      const child = fork(module, [...role, ...flags]);
+      const child = fork(module, [...role, ...flags], { execArgv });
       children.push(child);
       const exited = once(child, 'exit').then(() => Promise.reject(new Error(`${role.join(' ')} has ended early`)));
       const [message] = (await Promise.race([once(child, 'message'), exited])) as [T];

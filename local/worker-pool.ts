@@ -9,13 +9,18 @@ import type { FromThread, FromWorker, ToWorker, WorkerSettings } from './message
  * that there is room for the shards of dozens of batches; what they share is memory, which the byte budget bounds.
  */
 export const TURNS_PER_THREAD = 64;
-/** Of a thread's heap, for what does not live long, in MB: more would be filled with garbage before it is swept. */
-const YOUNG_MB = 32;
+/**
+ * Of a thread's heap, for what does not live long, in MB: more would be filled with garbage before it is swept, and with it
+ * lie the 64 KiB of each read of a socket.
+ */
+const YOUNG_MB = 6;
 /**
  * Of a thread's heap, for the rest, in MB: bodies are not in it, and waiting lists have a limit. The more a heap may grow the
  * later it is swept: without a limit two threads at a list of a million take 230 MB more (bench/million.ts).
  */
 const OLD_MB = 512;
+/** What a thread's heap may take. */
+export const HEAP_LIMITS = { maxOldGenerationSizeMb: OLD_MB, maxYoungGenerationSizeMb: YOUNG_MB };
 /** A thread that died is replaced after this pause, so that one that dies at once does not eat a core. */
 const RESTART_DELAY_MS = 1000;
 
@@ -60,7 +65,7 @@ export async function createWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool
   async function start(): Promise<void> {
     const worker = new Worker(deps.script, {
       workerData: settings,
-      resourceLimits: { maxOldGenerationSizeMb: OLD_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+      resourceLimits: HEAP_LIMITS,
     });
     const turns = new Map<number, Turn>();
     const ready = Promise.withResolvers<undefined>();

@@ -22,8 +22,8 @@ export function isPlainlyFramed({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * The pieces of a response's body, to its proven end. Time limits run only while a piece is waited for, never while
- * the reader of this generator is busy. Errors: `DownloadError`.
+ * The pieces of a response's body, to its proven end; each is the reader's until it asks for the next. Time limits run
+ * only while a piece is waited for, never while the reader of this generator is busy. Errors: `DownloadError`.
  */
 export async function* readBody(
   answer: Answer,
@@ -41,7 +41,7 @@ export async function* readBody(
   let since = clock.now();
   attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
   try {
-    for await (const piece of response as AsyncIterable<Buffer>) {
+    for await (const piece of response as AsyncIterable<Buffer<ArrayBuffer>>) {
       attempt.unlimited();
       received += piece.length;
       windowBytes += piece.length;
@@ -52,6 +52,7 @@ export async function* readBody(
         windowBytes = windowMs = 0;
       }
       yield piece;
+      giveBack(piece);
       since = clock.now();
       attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
     }
@@ -68,4 +69,12 @@ export async function* readBody(
   // A reset looks like the end of a body that ends by closing.
   const broken = answer.broken();
   if (broken !== undefined && !isFramed(response)) throw toDownloadError(broken, 'body', status);
+}
+
+/**
+ * Frees a piece's memory at once. V8 collects garbage by what is on its heap: of what is not, as the bytes that sockets
+ * bring, it lets 64 MB lie.
+ */
+function giveBack({ buffer, length }: Buffer<ArrayBuffer>): void {
+  if (length === buffer.byteLength) buffer.transfer(0); // and is thus in no other piece
 }
