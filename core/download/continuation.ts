@@ -25,7 +25,18 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
   // 203: a proxy has changed the body on the way, and need not change it in the same way again.
   if (status !== 200 || !isStrong(etag) || acceptRanges?.trim().toLowerCase() === 'none') return undefined;
   const contentEncoding = response.headers['content-encoding'];
-  return { etag, source: resourceOf(url), length: declaredLength(response), contentEncoding };
+  return { etag, source: sourceOf(url), length: declaredLength(response), contentEncoding };
+}
+
+/**
+ * Names where a file comes from: the URL that answered, without its query. What one entry's URL redirects to has another
+ * signature in it each time, A strong validator, which the source itself compares by
+ * If-Range, and the length tell whether it is the same file; a query tells nothing of that.
+ */
+function sourceOf(url: URL): string {
+  const bare = new URL(url);
+  bare.search = '';
+  return resourceOf(bare);
 }
 
 /** Whether a source says, or has just shown, that it gives ranges: nothing is asked to find out. */
@@ -55,7 +66,7 @@ export function rangedLength(
   { from, to }: ByteRange,
 ): number | undefined {
   const { headers } = response;
-  if (status !== 206 || headers.etag !== version.etag || resourceOf(url) !== version.source) return undefined;
+  if (status !== 206 || headers.etag !== version.etag || sourceOf(url) !== version.source) return undefined;
   // A 206 to If-Range need not repeat what its 200 said; what it does say must be the same.
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== version.contentEncoding) return undefined;

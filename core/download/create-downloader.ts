@@ -103,6 +103,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
       const { partial, enterHost } = job;
       const headers = [job.headers, entry.headers ?? {}];
       const request = { url: entry.url, headers, options, enterHost, heldHost, partial, conditions };
+      const before = bytesOf(partial);
       let begun: PartialFile | undefined;
       using round = beginAttempt(attempt.signal, limitTime());
       try {
@@ -129,8 +130,9 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
           const stored = await findCompleted(job, begun, attempt).catch(() => undefined);
           if (stored) return stored;
         } else if (error instanceof RangeRefused) {
-          // First without other connections, perhaps from where the URL leads to by now; then the file as one stream.
-          if (++refusals > 1) await giveUp(job);
+          // From where the URL leads to by now; without other connections, if nothing has come since; then as one stream.
+          refusals = bytesOf(job.partial) > before ? 0 : refusals + 1;
+          if (refusals > 1) await giveUp(job);
         } else if (job.wasChanged !== true && toDownloadError(error).code === 'SOURCE_CHANGED') countChange(job);
         else throw error;
       }
@@ -165,8 +167,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   ): Promise<Stored | undefined> {
     const object = await inStore(files.head(keyOf(job), { signal }));
     if (!object || !isOwn(object, ownerOf(job)) || object.bytes !== partial.length) return undefined;
-    const { [METADATA.etag]: etag, [METADATA.resource]: resource } = object.metadata ?? {};
-    return etag === partial.etag && resource === partial.source ? endOf(job, partial, object.bytes) : undefined;
+    return object.metadata?.[METADATA.etag] === partial.etag ? endOf(job, partial, object.bytes) : undefined;
   }
 
   function endOf(job: KeptJob, { uploadId, contentType }: PartialFile, bytes: number): Stored {

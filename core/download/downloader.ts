@@ -7,6 +7,8 @@ import type { PartialFile } from '../model/partial-file.ts';
 export interface Loan {
   /** Gives it back; says what the request came to. */
   end: (failure?: DownloadError) => void;
+  /** Gives it back without a word of the host: nothing was asked, or the answer not waited for. */
+  drop: () => void;
 }
 
 /** Everything one attempt at one entry needs. */

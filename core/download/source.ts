@@ -47,6 +47,7 @@ export interface Opened {
   answer: Answer;
   /** Those of the user that were sent to who answered. */
   headers: Readonly<Record<string, string>>;
+  isRedirected: boolean;
   continues?: { length: number } | undefined;
 }
 
@@ -64,13 +65,14 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   for (;;) {
     const answer = await ask(deps, { url, headers: { ...userHeaders, ...special(url) }, options }, attempt);
     const { status } = answer;
-    if (SUCCESSES.has(status)) return { answer, headers: userHeaders };
+    if (SUCCESSES.has(status)) return { answer, headers: userHeaders, isRedirected: seen.size > 1 };
     if (status === 304 && isConditional(url)) {
       await discard(answer, attempt);
-      return { answer, headers: userHeaders };
+      return { answer, headers: userHeaders, isRedirected: seen.size > 1 };
     }
     const length = partial && rangedLength(answer, partial, gapOf(partial));
-    if (length !== undefined) return { answer, headers: userHeaders, continues: { length } };
+    if (length !== undefined)
+      return { answer, headers: userHeaders, isRedirected: seen.size > 1, continues: { length } };
     const { location, 'retry-after': retryAfter } = answer.response.headers;
     await discard(answer, attempt);
     if (partial && refusesRest(status)) {

@@ -1,17 +1,18 @@
 import { DownloadError, FAILURES } from '../model/failure.ts';
+import { REGROWTH } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { beginAttempt, type Attempt } from './attempt.ts';
 import { readBody } from './body.ts';
 import type { BodyCheck } from './body-check.ts';
 import type { ByteBudget, Room } from './byte-budget.ts';
 import type { Loan } from './downloader.ts';
-import { openPart, type PartSource } from './part-request.ts';
+import { openPart, RangeRefused, type PartSource } from './part-request.ts';
 import type { PartUpload } from './part-upload.ts';
 import type { SourceDeps } from './source.ts';
 import type { TimeLimit } from './time-limits.ts';
 import { failure, toDownloadError } from './translate.ts';
 
-/** Parts in a row that fail before a file is left to the attempt's own connection. */
+/** Parts in a row that fail before a file is left to the attempt's own connection; those under way together are one. */
 const MOST_FAULTS = 3;
 
 export interface SplitDeps extends SourceDeps {
@@ -21,6 +22,8 @@ export interface SplitDeps extends SourceDeps {
 
 export interface SplitFile {
   source: PartSource;
+  /** Whether the entry's URL has led there, and may lead to another URL of the same file by now. */
+  isRedirected: boolean;
   options: BatchOptions;
   /** Bytes of the file, and of each part but the last. */
   length: number;
@@ -93,6 +96,10 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   let missing = free.length;
   let faults = 0;
   let isRefused = false;
+  /** Whether the source refuses what it gave before, as one does whose URL has a signature that has run out. */
+  let isStale = false;
+  /** How many may be lent: fewer where some fail while others come, since a source may have a limit of its own. Not whole. */
+  let most = options.connectionsPerFile - 1;
   /** Whether the source has given a range, and not only promised to. */
   let isProven = file.landed.length > 0;
 
@@ -174,6 +181,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     }
     if (used !== bytes) throw failure('TRUNCATED', answer.status);
     faults = 0;
+    most = Math.min(options.connectionsPerFile - 1, most + most * REGROWTH);
     isProven = true;
     keep({ number, room });
   }
@@ -219,20 +227,29 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     }
   }
 
-  /** What the failure of a lent connection says of the others. */
-  function judge(error: unknown): void {
-    if (signal.aborted) return;
+  /** What the failure of a lent connection says of the others; `before` are the faults when it was begun. */
+  function judge(error: unknown, before: number): void {
     if (error instanceof DownloadError && error.code === 'SOURCE_CHANGED') attempt.fail(error);
-    else if (!isPassing(error) || ++faults >= MOST_FAULTS) isRefused = true;
+    else if (isPassing(error)) {
+      most = Math.max(1, lanes.size - 1);
+      if (faults === before && ++faults >= MOST_FAULTS) isRefused = true;
+    } else {
+      isRefused = true;
+      isStale = isProven && file.isRedirected && error instanceof RangeRefused;
+    }
   }
 
   async function lane(task: Task, loan: Loan): Promise<void> {
+    const before = faults;
     try {
       await read(task);
       loan.end();
     } catch (error) {
-      loan.end(error instanceof DownloadError ? error : undefined);
-      judge(error);
+      if (signal.aborted) loan.drop();
+      else {
+        loan.end(error instanceof DownloadError ? error : undefined);
+        judge(error, before);
+      }
       giveBack(task);
     }
   }
@@ -241,14 +258,14 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
 
   async function lend(borrow: NonNullable<SplitFile['borrow']>): Promise<void> {
     while (mayLend()) {
-      if (lanes.size >= options.connectionsPerFile - 1) {
+      if (lanes.size >= Math.floor(most)) {
         await Promise.race(lanes);
         continue;
       }
       const loan = await borrow(origin, signal);
       const task = mayLend() ? await take(signal).catch(() => undefined) : undefined;
       if (!task) {
-        loan.end();
+        loan.drop();
         continue;
       }
       const running = lane(task, loan).finally(() => {
@@ -273,7 +290,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       if (inOrder) serveEarly(inOrder);
       // The stream is not given up for a range that may be refused.
       while (free[0] !== number && !isProven && lanes.size > 0) await news.promise;
-      if (free[0] !== number || rooms.has(number)) return false;
+      if (isStale || free[0] !== number || rooms.has(number)) return false;
       if (inOrder) {
         const { signal: enough } = givenBack;
         try {

@@ -139,6 +139,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   function splitOf(bytes: number, version: Version): Split {
     const file = {
       source: { url: answer.url, headers: start.opened.headers, version: { ...version, length: bytes }, options },
+      isRedirected: start.opened.isRedirected,
       options,
       length: bytes,
       partBytes,

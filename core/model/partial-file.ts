@@ -13,7 +13,7 @@ export interface PartialFile {
   parts: readonly Part[];
   /** The strong validator of the version that the parts are of, quotes included. */
   etag: string;
-  /** Names the URL that answered, after redirects: a validator says nothing of another resource. */
+  /** Names the URL that answered, after redirects, without its query: a validator says nothing of another place's file. */
   source: string;
   /** Bytes of the whole file, where the response told. */
   length?: number | undefined;

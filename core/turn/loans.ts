@@ -48,18 +48,23 @@ export function createLoans(deps: {
     lent.set(host, lentOf(host) + 1);
     count += 1;
     let isOut = true;
+    function drop(): void {
+      if (!isOut) return;
+      isOut = false;
+      lent.set(host, lentOf(host) - 1);
+      count -= 1;
+      hosts.close(slot);
+      deps.changed();
+    }
     return {
+      drop,
       end(failure) {
         if (!isOut) return;
-        isOut = false;
         if (!failure) hosts.succeeded(slot);
         else if (FAILURES[failure.code].verdict === 'host') hosts.faulted(slot, failure);
         else if (SLOW.includes(failure.code)) hosts.slowed(slot);
         else if (failure.httpStatus !== undefined) hosts.succeeded(slot);
-        lent.set(host, lentOf(host) - 1);
-        count -= 1;
-        hosts.close(slot);
-        deps.changed();
+        drop();
       },
     };
   }

@@ -40,11 +40,15 @@ function createLender(spare: number) {
       signal.addEventListener('abort', leave, { once: true });
       const grant = () => {
         peak = Math.max(peak, (lent += 1));
+        const drop = () => {
+          lent -= 1;
+          serveWaiting();
+        };
         resolve({
+          drop,
           end(failure) {
-            lent -= 1;
             if (failure) failures.push(failure.code);
-            serveWaiting();
+            drop();
           },
         });
       };
@@ -205,6 +209,42 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('whose source resets what is more than so many at once, comes over so many', async () => {
+    const most = 3;
+    const enough = Promise.withResolvers<undefined>();
+    let open = 0;
+    let served = 0;
+    let resets = 0;
+    const origin = await startOrigin({
+      '/a': async (visit) => {
+        const { request, response } = visit;
+        if (!rangeOf(request.headers)) {
+          response.writeHead(200, { etag: A.etag, 'accept-ranges': 'bytes', 'content-length': BYTES });
+          response.write(A.body.subarray(0, PART_BYTES));
+          await enough.promise;
+          response.end(A.body.subarray(PART_BYTES));
+          return;
+        }
+        if (open >= most) {
+          resets += 1;
+          reset(visit);
+          return;
+        }
+        open += 1;
+        // Those that are too many have come and gone by then.
+        while (resets < 6) await new Promise((resolve) => setImmediate(resolve));
+        open -= 1;
+        await serve(A)(visit);
+        if (++served >= PARTS - 3) enough.resolve(undefined);
+      },
+    });
+    const rig = createDownloadRig(small);
+    const entry = createEntry(rig, origin.url('/a'), {}, 9);
+    expect(await entry.attempt()).toMatchObject({ state: 'done' });
+    expect(served).toBeGreaterThanOrEqual(PARTS - 3);
+    expectStored(rig, A);
+  });
+
   test('of which parts end early, or are too long, is never stored so', async () => {
     const refusal: Answer = (visit) => {
       const range = rangeOf(visit.request.headers) ?? { from: 0, to: BYTES };
@@ -261,6 +301,78 @@ describe('a source that has another version by then', () => {
     expect(await entry.attempt()).toMatchObject({ code: 'SOURCE_CHANGED' });
     expect(rig.store.objects.size).toBe(0);
     expectNothingOpen(rig);
+  });
+});
+
+describe('a large file to which a signed URL leads', () => {
+  /** Redirects to another signature each time; each is good for so many requests. */
+  async function startSigned(requestsPerSignature: number, stream: Answer = serve(A)) {
+    let signatures = 0;
+    const asked = new Map<string, number>();
+    const origin = await startOrigin({
+      '/a': ({ response }) => void response.writeHead(302, { location: `/signed?signature=${++signatures}` }).end(),
+    });
+    for (let n = 1; n <= PARTS; n++) {
+      const path = `/signed?signature=${n}`;
+      origin.on(path, (visit) => {
+        const count = (asked.get(path) ?? 0) + 1;
+        asked.set(path, count);
+        const answer = count > requestsPerSignature ? statusOnly(403) : count === 1 ? stream : serve(A);
+        return answer(visit);
+      });
+    }
+    return { origin, signatures: () => signatures };
+  }
+
+  test('goes on with another signature where an attempt broke off', async () => {
+    const cut = 10 * PART_BYTES + 3;
+    const { origin } = await startSigned(Infinity, (visit) =>
+      serve(A, rangeOf(visit.request.headers) ? Infinity : cut)(visit),
+    );
+    const rig = createDownloadRig(small);
+    const entry = createEntry(rig, origin.url('/a'), { options: { connectionsPerFile: 1 } });
+    expect(await entry.attempt()).toMatchObject({ code: 'TRUNCATED' });
+    expect(await entry.attempt()).toMatchObject({ state: 'done', bytes: BYTES, sha256: sha256(A) });
+    expectStored(rig, A);
+    expect(rangesOf(origin).at(-1)).toMatchObject({ from: 10 * PART_BYTES });
+  });
+
+  test('is begun anew if it leads to another path, whatever the validator says', async () => {
+    let visits = 0;
+    const origin = await startOrigin({
+      '/a': ({ response }) => void response.writeHead(302, { location: `/mirror-${++visits}` }).end(),
+      '/mirror-1': serve(A, 10 * PART_BYTES + 3),
+      '/mirror-2': serve({ ...B, etag: A.etag }),
+    });
+    const rig = createDownloadRig(small);
+    const entry = createEntry(rig, origin.url('/a'), { options: { connectionsPerFile: 1 } });
+    expect(await entry.attempt()).toMatchObject({ code: 'TRUNCATED' });
+    expect(await entry.attempt()).toMatchObject({ state: 'done', sha256: sha256(B) });
+    expectStored(rig, B);
+  });
+
+  test('has another one, and its connections, once the signature has run out; nothing is fetched twice', async () => {
+    const waits: Answer = async (visit) => {
+      const { response, request } = visit;
+      const { from, to } = rangeOf(request.headers) ?? { from: 0, to: BYTES };
+      const end = Math.min(to, BYTES);
+      const headers = { etag: A.etag, 'accept-ranges': 'bytes', 'content-length': end - from };
+      if (from === 0) response.writeHead(200, headers);
+      else response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${end - 1}/${BYTES}` });
+      // Slow enough for the others to have what is left.
+      for (let at = from; at < end && !visit.socket.destroyed; at += PART_BYTES) {
+        response.write(A.body.subarray(at, Math.min(end, at + PART_BYTES)));
+        for (let n = 0; n < 100; n++) await new Promise((resolve) => setImmediate(resolve));
+      }
+      response.end();
+    };
+    const { origin, signatures } = await startSigned(5, waits);
+    const rig = createDownloadRig(small);
+    const entry = createEntry(rig, origin.url('/a'));
+    expect(await entry.attempt()).toMatchObject({ state: 'done', bytes: BYTES });
+    expectStored(rig, A);
+    expect(signatures()).toBeGreaterThan(1);
+    expect(rig.store.calls).toMatchObject({ createUpload: 1, putPart: PARTS, abortUpload: 0 });
   });
 });
 
