@@ -1,11 +1,13 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { createAwsStores } from '../../../adapters/aws/stores.ts';
 import { TICKET_OVERDUE_MS } from '../../../core/model/limits.ts';
+import type { WaitingList } from '../../../core/turn/waiting.ts';
 import type { FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { S3_INTERNAL_ERROR, SLOW_DOWN, THROTTLED, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
 import { cutOff, file, inTurn } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
-import { serve } from '../../helpers/versions.ts';
+import { rangeStart, serve } from '../../helpers/versions.ts';
 import { fileBody, startFileOrigin } from '../local/file-origin.ts';
 import { createChance } from './chance.ts';
 import { startFleet, type Fleet } from './fleet.ts';
@@ -34,12 +36,12 @@ async function startLargeSources(count: number): Promise<Sources> {
   return new Map(bodies.map((body, n) => [origin.url(`/${n}.iso`), body]));
 }
 
-async function submit(fleet: Fleet, sources: Sources, options: object = {}): Promise<StatusDocument> {
+async function submit(fleet: Fleet, urls: readonly unknown[], options: object = {}): Promise<StatusDocument> {
   const { status, document } = await fleet.ask({
     method: 'POST',
     path: '/batches',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'fleet', urls: [...sources.keys()], options }),
+    body: JSON.stringify({ name: 'fleet', urls, options }),
   });
   expect(status, fleet.logged.join('')).toBe(202);
   return document as StatusDocument;
@@ -76,7 +78,7 @@ async function expectAllStored(fleet: Fleet, batchId: string, sources: Sources):
 test('1,000 files go from POST /batches into the bucket, for no more requests than stated', async () => {
   const fleet = await startFleet({ seed: 1 });
   const sources = await startSources(FILES);
-  const { id } = await submit(fleet, sources);
+  const { id } = await submit(fleet, [...sources.keys()]);
   const end = await fleet.finish(id);
   expect(end).toMatchObject({ state: 'finished', total: FILES, done: FILES, pending: 0 });
   await expectAllStored(fleet, id, sources);
@@ -89,6 +91,45 @@ test('1,000 files go from POST /batches into the bucket, for no more requests th
   console.log(`Requests of the workers for ${FILES} files: ${ofFiles} PUTs of files, ${total} others (${list})`);
   expect(ofFiles).toBe(FILES);
   expect(total).toBeLessThanOrEqual(REQUEST_BUDGET);
+});
+
+test('a large file comes over several connections, and goes on with what a checkpoint names when its worker dies', async () => {
+  const connectionsPerHost = 4;
+  const partBytes = 5 * 1024 ** 2; // S3 takes no smaller ones
+  const large = { body: randomBytes(8 * partBytes - 1000), etag: '"1"' };
+  let open = 0;
+  let most = 0;
+  const origin = await startOrigin({
+    '/large.iso': async (visit) => {
+      most = Math.max(most, (open += 1));
+      visit.response.once('close', () => (open -= 1));
+      await serve(large)(visit);
+    },
+  });
+  const url = origin.url('/large.iso');
+  const ofFirst = (wanted: string) => (call: WireCall) => call.owner === 'worker 1' && call.command === wanted;
+  const fleet = await startFleet({
+    seed: 2,
+    sizes: { leastPartBytes: partBytes, splitBytes: 4 * partBytes },
+    // Of a part, once it has written its lease and a checkpoint.
+    diesOf: (call) => ofFirst('UploadPart')(call) && fleet.calls.filter(ofFirst('PutItem')).length > 1,
+  });
+  const { id } = await submit(fleet, [url], { connectionsPerHost });
+  await fleet.run(() => fleet.deaths === 1);
+  const { ledger, state } = createAwsStores(fleet.aws.config, fleet.aws.clients);
+  const { waiting = '' } = (await ledger.getShard(id, 0)) ?? {};
+  const { entries } = JSON.parse(String(await state.get(waiting))) as WaitingList;
+  const known = entries.flatMap(({ partial }) => partial?.parts ?? []);
+  const before = origin.requests.length;
+
+  expect(await fleet.finish(id)).toMatchObject({ state: 'finished', total: 1, done: 1, pending: 0 });
+  await expectAllStored(fleet, id, new Map([[url, large.body]]));
+  expect(known.length).toBeGreaterThan(0);
+  const there = new Set(known.map(({ number }) => (number - 1) * partBytes));
+  for (const { headers } of origin.requests.slice(before)) expect(there.has(rangeStart(headers) ?? 0)).toBe(false);
+  expect(fleet.uploads()).toEqual({ begun: 1, unheard: 0, leftByDead: 0, leftOpen: [] });
+  expect(most).toBeGreaterThan(2);
+  expect(most).toBeLessThanOrEqual(connectionsPerHost);
 });
 
 // In 16 workers die while they take their lease.
@@ -112,7 +153,7 @@ test.each([3, 8, 16])(
       },
     });
     const sources = new Map([...(await startSources(FILES)), ...(await startLargeSources(8))]);
-    const { id } = await submit(fleet, sources, { connectionsPerHost: 64 });
+    const { id } = await submit(fleet, [...sources.keys()], { connectionsPerHost: 64 });
     const end = await fleet.finish(id);
     expect(end).toMatchObject({ state: 'finished', total: sources.size, done: sources.size, pending: 0 });
     const uploads = fleet.uploads();

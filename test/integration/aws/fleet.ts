@@ -26,8 +26,10 @@ import { createLife, InstanceDeath, type Life } from './instance.ts';
 
 const MIB = 1024 ** 2;
 
-/** Time that passes with every file that is stored: one worker stores 200 a second. */
+/** Time that passes with every file that is stored by one PUT: one worker stores 200 a second. */
 const MS_PER_FILE = 5;
+/** Time that passes with every part of a file that is fetched in parts. */
+const MS_PER_PART = 2500;
 /** Turns of the event loop without anything on any socket, after which all that is left waits for time. */
 const QUIET_TURNS = 30;
 /** The fleet is stuck if a batch takes longer than that. */
@@ -38,11 +40,15 @@ export const EVENT_SOURCE = 'event source';
 export interface FleetOptions {
   seed: number;
   limits?: Partial<DeploymentLimits>;
+  /** From what size on files are fetched in parts, and in what parts; the deployment's if left out. */
+  sizes?: { leastPartBytes: number; splitBytes: number };
   /** Worker invocations at once. */
   maxConcurrency?: number;
   again?: EventSourceOptions['again'];
   /** At which of its awaits an invocation's instance dies, if it does. */
   dies?: (invocation: string) => number | undefined;
+  /** Whether the instance that got this answer dies before it does anything with it. */
+  diesOf?: (answered: WireCall) => boolean;
   /** What happens to an attempt on the wire; `name` tells it from every other, in all runs alike. */
   fault?: (call: WireCall, name: string) => Fault | undefined;
 }
@@ -157,6 +163,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       budget: createByteBudget(48 * MIB),
       resolve: () => Promise.reject(new Error('The sources have no names.')),
       allowedNetworks: parseNetworks(['127.0.0.0/8']),
+      ...options.sizes,
     });
     onTestFinished(() => downloader.close());
     const download: typeof downloader.download = async (job) => {
@@ -212,7 +219,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   wire.fault = (call) => (call.owner === EVENT_SOURCE ? undefined : options.fault?.(call, nameOf(call)));
   wire.onAnswer = (call) => {
     // Without awaiting: an advance wakes sleepers, and none of them may be in the call's way.
+    if (options.diesOf?.(call) === true) [...workers].find(({ name }) => name === call.owner)?.life.endAfter(1);
     if (isFile(call)) void clock.advance(MS_PER_FILE);
+    else if (call.command === 'UploadPart' && options.sizes) void clock.advance(MS_PER_PART);
   };
 
   function isQuiet(): boolean {
