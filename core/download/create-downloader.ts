@@ -170,10 +170,11 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     return object.metadata?.[METADATA.etag] === partial.etag ? endOf(job, partial, object.bytes) : undefined;
   }
 
-  function endOf(job: KeptJob, { uploadId, contentType }: PartialFile, bytes: number): Stored {
-    keptDigests.forget(uploadId);
+  function endOf(job: KeptJob, partial: PartialFile, bytes: number): Stored {
+    const sha256 = job.entry.sha256 ?? keptDigests.of(partial)?.live?.sha256.copy().digest('hex');
+    keptDigests.forget(partial.uploadId);
     job.keep?.(undefined);
-    return { state: 'done', bytes, sha256: job.entry.sha256, contentType };
+    return { state: 'done', bytes, sha256, contentType: partial.contentType };
   }
 
   /** A job that knows what it was told to keep, and whose errors about hosts end the attempt as they are. */

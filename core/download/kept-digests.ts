@@ -1,5 +1,4 @@
-import type { PartialFile } from '../model/partial-file.ts';
-import { headOf } from '../model/partial-file.ts';
+import { bytesOf, headOf, type PartialFile } from '../model/partial-file.ts';
 import type { Digests } from './digests.ts';
 
 /** Uploads whose digests are kept; one takes about a kilobyte. Whose are not is stored without, or begun again. */
@@ -19,7 +18,7 @@ export function createKeptDigests(): KeptDigests {
   return {
     of(partial) {
       const digests = kept.get(partial.uploadId);
-      return digests?.bytes === headOf(partial.parts).length * partial.partBytes ? digests : undefined;
+      return digests?.bytes === bytesOf({ parts: headOf(partial.parts) }) ? digests : undefined;
     },
     keep(uploadId, digests) {
       kept.delete(uploadId);

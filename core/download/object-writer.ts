@@ -129,7 +129,8 @@ export function createObjectWriter(
   }
 
   async function flush(): Promise<void> {
-    if (used > 0) await sendPart(used === partBytes);
+    // A shorter one can be gone on from if it is the last: others have those before it.
+    if (used > 0) await sendPart(used === partBytes || sent + used === limitBytes);
     room.release();
     await Promise.all(inFlight);
   }

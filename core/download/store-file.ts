@@ -166,7 +166,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
         rest = rest.subarray(slice.length);
         position += slice.length;
         check.take(slice);
-        if (version && position % partBytes === 0) mark();
+        if (version && (position % partBytes === 0 || position === length)) mark();
         await inStore(writer.write(slice));
       }
     }

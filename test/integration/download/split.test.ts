@@ -267,9 +267,10 @@ describe('a large file', () => {
 
 describe('a source that has another version by then', () => {
   test.each([
-    ['gives it whole', (version: Version) => serve(version)],
-    ['gives a range of it', (version: Version) => ignoringIfRange(version)],
-  ])('and %s, at whatever part: the file is begun anew, once, as one stream', async (_, serveNext) => {
+    ['gives it whole', (version: Version) => serve(version), {}],
+    ['gives a range of it', (version: Version) => ignoringIfRange(version), {}],
+    ['gives it whole, where parts come in their order', (version: Version) => serve(version), { sha256: sha256(B) }],
+  ])('and %s, at whatever part: the file is begun anew, once, as one stream', async (_, serveNext, given) => {
     const origin = await startOrigin();
     for (let n = 1; n < PARTS; n++) {
       let requests = 0;
@@ -277,10 +278,11 @@ describe('a source that has another version by then', () => {
       // The first request is the stream, and waits for the third of the ranges.
       origin.on(`/${n}`, (visit) => (++requests > n + 1 ? serveNext(B)(visit) : slow(visit)));
       const rig = createDownloadRig(small);
-      const entry = createEntry(rig, origin.url(`/${n}`));
+      const entry = createEntry(rig, origin.url(`/${n}`), { entry: given });
       const end = await entry.attempt();
       if (requests <= n + 1) {
-        expectStored(rig, A);
+        if ('sha256' in given) expect(end).toMatchObject({ code: 'DIGEST_MISMATCH' });
+        else expectStored(rig, A);
         continue;
       }
       expect(end).toMatchObject({ state: 'done', bytes: B.body.length, sha256: sha256(B) });
@@ -427,6 +429,24 @@ describe('an attempt that ends in the middle of a large file', () => {
       if (isWhole) expect(origin.requests).toHaveLength(length);
       expect(memory.objects.get('files/a')?.body.equals(A.body)).toBe(true);
       expect(memory.openUploads).toBe(0);
+    },
+  );
+
+  test.each([false, true])(
+    'that had no connection to spare and could not complete ends without a request, too (digest given: %s)',
+    async (given) => {
+      let fails = 1;
+      const before = (call: string) => {
+        if (call === 'completeUpload' && fails-- > 0) throw new ObjectStoreError('UNAVAILABLE', 'not now');
+      };
+      const rig = createDownloadRig({ ...small, store: { before } });
+      const origin = await startOrigin({ '/a': serve(A) });
+      const entry = createEntry(rig, origin.url('/a'), given ? { entry: { sha256: sha256(A) } } : {}, 0);
+      expect(await entry.attempt()).toMatchObject({ code: 'STORE_FAILED' });
+      expect(entry.partial?.parts).toHaveLength(PARTS);
+      expect(await entry.attempt()).toMatchObject({ state: 'done', bytes: BYTES, sha256: sha256(A) });
+      expect(origin.requests).toHaveLength(1);
+      expectStored(rig, A);
     },
   );
 
