@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { ObjectInfo, ObjectStore } from '../ports/object-store.ts';
+import { DownloadError } from '../model/failure.ts';
 import { bytesOf, headOf, type PartialFile } from '../model/partial-file.ts';
 import type { Attempt } from './attempt.ts';
 import { createBodyCheck } from './body-check.ts';
@@ -66,6 +67,8 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   const length = begun ? begun.length : declaredLength(response);
   const limitBytes = length ?? entry.size ?? options.maxBytes;
   const partBytes = begun?.partBytes ?? Math.min(partBytesFor(limitBytes, deps.leastPartBytes), budget.maxRoomBytes);
+  if (length !== undefined && length <= options.maxBytes && length > partBytes * MAX_PARTS)
+    throw outOfParts(partBytes, status);
   const head = begun ? headOf(begun.parts).length : 0;
   const version = job.keep && (begun ?? versionOf(answer));
   const isLarge = version !== undefined && length !== undefined && length >= deps.splitBytes;
@@ -206,6 +209,11 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
     keptDigests.forget(told);
     job.keep?.(undefined);
   }
+}
+
+function outOfParts(partBytes: number, httpStatus: number): DownloadError {
+  const message = `the file is larger than what fits into ${MAX_PARTS} parts of ${partBytes} bytes; larger parts take workers of more memory`;
+  return new DownloadError('TOO_LARGE', message, { httpStatus });
 }
 
 function isChanged(error: unknown): boolean {

@@ -168,6 +168,21 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('that has more parts than a store takes, of what the memory holds, fails before a byte of it is read, and says so', async () => {
+    const origin = await startOrigin({
+      '/a': ({ response }) => {
+        response.writeHead(200, { etag: A.etag, 'content-length': 11e9 }).flushHeaders();
+      },
+    });
+    const rig = createDownloadRig({ ...small, budgetBytes: 1024 ** 2 });
+    const end = await createEntry(rig, origin.url('/a')).attempt();
+    expect(end).toMatchObject({
+      code: 'TOO_LARGE',
+      message: expect.stringContaining('10000 parts of 1048576') as unknown,
+    });
+    expectNothingOpen(rig);
+  });
+
   test('whose ranges are refused although they were promised is one stream, and nothing is lost', async () => {
     const whole: Answer = ({ response }) =>
       void response.writeHead(200, { etag: A.etag, 'accept-ranges': 'bytes', 'content-length': BYTES }).end(A.body);
