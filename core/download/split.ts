@@ -229,13 +229,15 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
 
   /** What the failure of a lent connection says of the others; `before` are the faults when it was begun. */
   function judge(error: unknown, before: number): void {
+    // It gave ranges before: it may not want so many at once.
+    const isRefusal = isProven && error instanceof RangeRefused;
     if (error instanceof DownloadError && error.code === 'SOURCE_CHANGED') attempt.fail(error);
-    else if (isPassing(error)) {
+    else if (!isPassing(error) && !isRefusal) isRefused = true;
+    else {
       most = Math.max(1, lanes.size - 1);
-      if (faults === before && ++faults >= MOST_FAULTS) isRefused = true;
-    } else {
+      if (faults !== before || ++faults < MOST_FAULTS) return;
       isRefused = true;
-      isStale = isProven && file.isRedirected && error instanceof RangeRefused;
+      isStale = isRefusal && file.isRedirected;
     }
   }
 
