@@ -33,10 +33,8 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
  * signature in it each time, A strong validator, which the source itself compares by
  * If-Range, and the length tell whether it is the same file; a query tells nothing of that.
  */
-function sourceOf(url: URL): string {
-  const bare = new URL(url);
-  bare.search = '';
-  return resourceOf(bare);
+function sourceOf({ origin, pathname }: URL): string {
+  return resourceOf({ origin, pathname, search: '' });
 }
 
 /** Whether a source says, or has just shown, that it gives ranges: nothing is asked to find out. */

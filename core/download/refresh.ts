@@ -16,7 +16,7 @@ export interface Conditions {
  * Names a resource. Validators of one say nothing of another, be it a redirect's next target or the same path with
  * another query. A digest, since a query may hold a signature.
  */
-export function resourceOf({ origin, pathname, search }: URL): string {
+export function resourceOf({ origin, pathname, search }: Pick<URL, 'origin' | 'pathname' | 'search'>): string {
   return hash('sha256', origin + pathname + search).slice(0, 16);
 }
 
