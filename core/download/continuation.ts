@@ -30,8 +30,8 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
 
 /**
  * Names where a file comes from: the URL that answered, without its query. What one entry's URL redirects to has another
- * signature in it each time, A strong validator, which the source itself compares by
- * If-Range, and the length tell whether it is the same file; a query tells nothing of that.
+ * signature in it each time. A strong validator, which the source itself compares by If-Range, and the length tell whether
+ * it is the same file; a query tells nothing of that.
  */
 function sourceOf({ origin, pathname }: URL): string {
   return resourceOf({ origin, pathname, search: '' });
