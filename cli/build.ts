@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundlePage } from '../web/bundle.ts';
 
-/** Builds the command into one JavaScript file with all that it needs, for `npm pack`. */
+/** Builds the command into one JavaScript file with all that it needs: for `npm pack`, or where the first argument says. */
 
-const OUTPUT = fileURLToPath(new URL('../dist/downburst.js', import.meta.url));
+const OUTPUT = process.argv[2] ?? fileURLToPath(new URL('../dist/downburst.js', import.meta.url));
 
 await build({
   entryPoints: [fileURLToPath(new URL('downburst.ts', import.meta.url))],

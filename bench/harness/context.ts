@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Context } from './benchmark.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Where Linux has a file system in memory. */
+const MEMORY = '/dev/shm';
+/** `statfs`'s type of tmpfs. */
+const TMPFS = 0x01021994;
+
+interface ContextOptions extends Pick<Context, 'size' | 'signal'> {
+  /** Another place for what goes to a disk than the system's folder for temporary files. */
+  disk?: string | undefined;
+}
+
+/** What a run gives its benchmarks; its folders and the built command are gone with it. */
+export async function makeContext({
+  size,
+  signal,
+  disk = tmpdir(),
+}: ContextOptions): Promise<Context & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const makeFolder = async (parent: string) => {
+    const folder = await mkdtemp(join(parent, 'downburst-bench-'));
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  };
+  const isMemory = async (folder: string) => (await statfs(folder).catch(() => undefined))?.type === TMPFS;
+  if (!(await isMemory(MEMORY))) console.error(`${MEMORY} is no tmpfs: "to tmpfs" is to ${tmpdir()} here.`);
+  if (await isMemory(disk)) console.error(`${disk} is a tmpfs: "to disk" needs --disk FOLDER.`);
+  const memoryFolder = await makeFolder((await isMemory(MEMORY)) ? MEMORY : tmpdir());
+  const diskFolder = await makeFolder(disk);
+  let built: Promise<string> | undefined;
+  const build = async () => {
+    // As in the package: the command looks for its version there.
+    const folder = join(memoryFolder, 'package');
+    const file = join(folder, 'dist', 'downburst.js');
+    await mkdir(folder);
+    await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'));
+    await promisify(execFile)(process.execPath, [join(ROOT, 'cli', 'build.ts'), file]);
+    return file;
+  };
+  const parts = stack.move();
+  return {
+    size,
+    signal,
+    memoryFolder,
+    diskFolder,
+    downburst: () => (built ??= build()),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}

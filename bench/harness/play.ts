@@ -1,0 +1,107 @@
+import type { Aim, Case, Contestant, Measured } from './benchmark.ts';
+import { findExecutable, versionOf } from './machine.ts';
+
+/** How one contestant did. */
+export interface Row {
+  contestant: string;
+  /** Of its program, if it has one. */
+  version?: string | undefined;
+  state: 'played' | 'not installed' | 'failed';
+  /** Why it failed. */
+  problem?: string;
+  rounds: Measured[];
+  median?: Measured;
+}
+
+export interface AimResult {
+  text: string;
+  atLeast?: number;
+  atMost?: number;
+  measured?: number;
+  met?: boolean;
+}
+
+/** What one case came to. */
+export interface CaseResult {
+  benchmark: string;
+  title: string;
+  notes: readonly string[];
+  rows: Row[];
+  aims: AimResult[];
+}
+
+export interface PlayOptions {
+  rounds: number;
+  judgeAims: boolean;
+  signal: AbortSignal;
+  onRound: (text: string) => void;
+}
+
+/**
+ * Lets the contestants of a case play in turn, round by round, so that a busy moment of the machine is everybody's, and
+ * another one first in each. One that fails plays no more. Errors: the signal's reason.
+ */
+export async function play(benchmark: string, { title, notes, contestants, aims }: Case, options: PlayOptions) {
+  const { rounds, judgeAims, signal, onRound } = options;
+  const rows = new Map<Contestant, Row>();
+  for (const contestant of contestants) rows.set(contestant, await rowOf(contestant));
+  for (let round = 0; round < rounds; round++) {
+    const first = round % contestants.length;
+    for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
+      const row = rows.get(contestant);
+      if (row?.state !== 'played') continue;
+      onRound(`${benchmark}, ${title}: round ${round + 1} of ${rounds}, ${contestant.name}`);
+      try {
+        row.rounds.push(await contestant.play(signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        row.state = 'failed';
+        row.problem = error instanceof Error ? error.message : String(error);
+      }
+    }
+  }
+  for (const row of rows.values()) if (row.state === 'played') row.median = medianOf(row.rounds);
+  const of = (name: string) => [...rows.values()].find(({ contestant }) => contestant === name)?.median;
+  const result: CaseResult = {
+    benchmark,
+    title,
+    notes,
+    rows: [...rows.values()],
+    aims: judgeAims ? aims.map((aim) => judge(aim, of)) : [],
+  };
+  return result;
+}
+
+async function rowOf({ name, executable }: Contestant): Promise<Row> {
+  if (executable === undefined) return { contestant: name, state: 'played', rounds: [] };
+  const path = await findExecutable(executable);
+  if (path === undefined) return { contestant: name, state: 'not installed', rounds: [] };
+  return { contestant: name, version: await versionOf(path), state: 'played', rounds: [] };
+}
+
+function judge({ measure, ...aim }: Aim, of: (name: string) => Measured | undefined): AimResult {
+  const measured = measure(of);
+  if (measured === undefined) return aim;
+  return { ...aim, measured, met: measured >= (aim.atLeast ?? -Infinity) && measured <= (aim.atMost ?? Infinity) };
+}
+
+/** Each figure's own median. */
+function medianOf(rounds: readonly Measured[]): Measured {
+  const names = new Set(rounds.flatMap(({ figures = {} }) => Object.keys(figures)));
+  const figures = [...names].map(
+    (name) => [name, median(rounds.map((round) => round.figures?.[name])) ?? NaN] as const,
+  );
+  return {
+    wallMs: median(rounds.map(({ wallMs }) => wallMs)) ?? NaN,
+    cpuMs: median(rounds.map(({ cpuMs }) => cpuMs)),
+    peakBytes: median(rounds.map(({ peakBytes }) => peakBytes)),
+    figures: Object.fromEntries(figures),
+  };
+}
+
+function median(values: readonly (number | undefined)[]): number | undefined {
+  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return low === undefined || high === undefined ? undefined : (low + high) / 2;
+}
