@@ -1,7 +1,33 @@
+import { coldStart } from './cold-start.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { large } from './large.ts';
 import { latency, polite } from './latency.ts';
 import { small } from './small.ts';
 
-/** All benchmarks, in the order in which they are run. */
-export const benchmarks: readonly Benchmark[] = [small, large, latency, polite];
+/** All that compare, in the order in which they are run. */
+export const benchmarks: readonly Benchmark[] = [small, large, latency, polite, coldStart];
+
+/** What compares nothing and passes or fails by itself: a module of its own, run only by its name. */
+export interface Script {
+  name: string;
+  about: string;
+  module: URL;
+}
+
+export const scripts: readonly Script[] = [
+  {
+    name: 'split',
+    about: 'One large file over 1, 16 and 64 connections from a source that is slow on each.',
+    module: new URL('split.ts', import.meta.url),
+  },
+  {
+    name: 'million',
+    about: 'The life of a batch of a million tiny files on either host: half an hour.',
+    module: new URL('million.ts', import.meta.url),
+  },
+  {
+    name: 'http-clients',
+    about: "What Node's HTTP clients make of sources that break the rules.",
+    module: new URL('http-clients.ts', import.meta.url),
+  },
+];

@@ -1,22 +1,18 @@
-/**
- * How large each function's bundle is, and how long a process of it takes from its start to its first answer, under the
- * Runtime API and against emulators, beside a function that does nothing, in the same rounds.
- *
- *     node bench/cold-start.ts [rounds]
- */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClients } from '../adapters/aws/clients.ts';
 import { httpEvent, scheduledEvent, sqsEvent } from '../test/helpers/lambda-events.ts';
 import { build, type Bundle } from '../test/infra/bundles.ts';
 import { startInstance } from '../test/infra/instance.ts';
 import { startEmulators } from './emulators.ts';
+import type { Aim, Benchmark, Contestant } from './harness/benchmark.ts';
 
-const MAX_BUNDLE_BYTES = 1_500_000;
+const MAX_BUNDLE_KB = 1500;
 const NO_BATCH = '01890a5d-ac96-774b-bcce-b302099a8057';
+/** How the bundle's size is called in the table. */
+const SIZE = 'KB';
 
-/** What each is asked first: the least that makes it ask its stores. */
+/** What each function is asked first: the least that makes it ask its stores. */
 const EVENTS: Record<string, unknown> = {
   api: httpEvent({ method: 'POST', path: `/batches/${NO_BATCH}/cancel` }),
   status: httpEvent({ path: `/batches/${NO_BATCH}` }),
@@ -24,57 +20,56 @@ const EVENTS: Record<string, unknown> = {
   worker: sqsEvent({ body: JSON.stringify({ batchId: NO_BATCH, shard: 0 }) }),
   sweeper: scheduledEvent(),
 };
-const NOTHING = 'a function that does nothing';
 
-const rounds = Number(process.argv[2] ?? 9);
-const folder = await mkdtemp(join(tmpdir(), 'downburst-bench-'));
-try {
-  await measure();
-} finally {
-  await rm(folder, { recursive: true });
-}
+type Package = Pick<Bundle, 'folder' | 'handler'>;
 
-async function measure(): Promise<void> {
-  const { bundles } = await build(folder);
-  const emulators = await startEmulators(createClients);
-  const functions = new Map<string, Pick<Bundle, 'folder' | 'handler'>>([[NOTHING, await emptyFunction()], ...bundles]);
-  const times = new Map([...functions.keys()].map((name) => [name, [] as number[]]));
-  // Round by round, so that a busy moment of the machine is everybody's.
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, bundle] of functions) times.get(name)?.push(await coldStart(bundle, EVENTS[name], emulators.env));
-  }
-  await emulators.close();
+export const coldStart: Benchmark = {
+  name: 'cold-start',
+  about: "From the start of each built function's process to its first answer, beside one that does nothing.",
+  rounds: 9,
+  async *cases({ memoryFolder, size }) {
+    const folder = join(memoryFolder, 'functions');
+    await mkdir(folder);
+    const emulators = await startEmulators(createClients);
+    try {
+      const { bundles } = await build(folder);
+      const chosen = [...bundles].slice(0, size === 'full' ? undefined : 1);
+      yield {
+        title: 'the first answer of each function',
+        notes: ["under Lambda's Runtime API, against emulators in the benchmark's own process"],
+        contestants: [
+          contestant('nothing', await nothing(folder), emulators.env),
+          ...chosen.map(([name, bundle]) => contestant(name, bundle, emulators.env, bundle.bytes)),
+        ],
+        aims: chosen.map(([name]): Aim => ({
+          text: `KB of ${name}'s bundle`,
+          measure: (of) => of(name)?.figures?.[SIZE],
+          atMost: MAX_BUNDLE_KB,
+        })),
+      };
+    } finally {
+      await emulators.close();
+      await rm(folder, { recursive: true });
+    }
+  },
+};
 
-  const middle = (name: string) => median(times.get(name) ?? []);
-  console.log(`${NOTHING}: ${middle(NOTHING).toFixed(0)} ms, median of ${rounds}`);
-  for (const [name, { bytes, gzippedBytes }] of bundles) {
-    const size = `${(bytes / 1000).toFixed(0)} KB, gzipped ${(gzippedBytes / 1000).toFixed(0)} KB`;
-    const ratio = (middle(name) / middle(NOTHING)).toFixed(1);
-    console.log(`${name}: ${size}; first answer after ${middle(name).toFixed(0)} ms, ${ratio} × nothing`);
-    if (bytes > MAX_BUNDLE_BYTES) process.exitCode = 1;
-  }
-}
-
-async function emptyFunction(): Promise<Pick<Bundle, 'folder' | 'handler'>> {
+async function nothing(folder: string): Promise<Package> {
   await writeFile(join(folder, 'empty.mjs'), 'export const handler = async () => null;\n');
   return { folder, handler: 'empty.handler' };
 }
 
-/** Milliseconds from the start of a process to its first answer. */
-async function coldStart(
-  bundle: Pick<Bundle, 'folder' | 'handler'>,
-  event: unknown = {},
-  env: Record<string, string>,
-): Promise<number> {
-  const from = performance.now();
-  const instance = await startInstance(bundle, { ...env, NODE_OPTIONS: '--enable-source-maps' });
-  const outcome = await instance.invoke(event);
-  const ms = performance.now() - from;
-  const log = await instance.end();
-  if ('error' in outcome) throw new Error(`It answered with an error:\n${log}`);
-  return ms;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+function contestant(name: string, bundle: Package, env: Record<string, string>, bytes = 0): Contestant {
+  return {
+    name,
+    async play() {
+      const from = performance.now();
+      const instance = await startInstance(bundle, { ...env, NODE_OPTIONS: '--enable-source-maps' });
+      const outcome = await instance.invoke(EVENTS[name] ?? {});
+      const wallMs = performance.now() - from;
+      const log = await instance.end();
+      if ('error' in outcome) throw new Error(`It answered with an error:\n${log}`);
+      return { wallMs, figures: { [SIZE]: bytes / 1000 } };
+    },
+  };
 }

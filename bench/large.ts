@@ -33,7 +33,4 @@ const FULL = [
   [1, 2048],
   [16, 256],
 ] as const;
-const TINY = [
-  [1, 2],
-  [4, 1],
-] as const;
+const TINY = [[4, 1]] as const;

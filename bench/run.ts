@@ -2,18 +2,24 @@
  * Runs benchmarks: Downburst and what a user would take instead, side by side (bench/README.md).
  *
  *     npm run bench -- [NAME…] [--rounds N] [--tiny] [--json FILE] [--markdown] [--disk FOLDER]
+ *     npm run bench -- SCRIPT [ITS OWN ARGUMENTS…]
  */
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { parseArgs, promisify } from 'node:util';
-import { benchmarks } from './benchmarks.ts';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { benchmarks, scripts } from './benchmarks.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { makeContext } from './harness/context.ts';
 import { describeMachine } from './harness/machine.ts';
 import { play, type CaseResult } from './harness/play.ts';
 import { tableMarkdown, tableText } from './harness/report.ts';
 
+const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+
 const USAGE = `Usage: npm run bench -- [NAME…] [options]
+       npm run bench -- SCRIPT [its own arguments]
 
   --rounds N      rounds of each contestant; 1 with --tiny
   --tiny          everything at a size that takes a second, to see whether it works
@@ -21,69 +27,61 @@ const USAGE = `Usage: npm run bench -- [NAME…] [options]
   --markdown      print Markdown instead of plain tables
   --disk FOLDER   where "to disk" is (default: the system's folder for temporary files)
 
-Without a name all benchmarks are run but those that say otherwise:
+Benchmarks; without a name all are run but those that say otherwise:
 
-`;
+${benchmarks.map(line).join('')}
+Scripts, which pass or fail by themselves:
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string' },
-    tiny: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    markdown: { type: 'boolean', default: false },
-    disk: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
-if (values.help) process.stdout.write(USAGE + benchmarks.map(line).join(''));
-else process.exitCode = await run(chosen(positionals));
+${scripts.map(line).join('')}`;
 
-function line({ name, about, onlyByName }: Benchmark): string {
+const script = scripts.find(({ name }) => name === process.argv[2]);
+process.exitCode = await (script ? runScript(script.module) : main());
+
+function line({ name, about, onlyByName }: Pick<Benchmark, 'name' | 'about' | 'onlyByName'>): string {
   return `  ${name.padEnd(14)}  ${about}${onlyByName === undefined ? '' : ` Only by its name: ${onlyByName}.`}\n`;
 }
 
-/** Errors: there is no such benchmark. */
-function chosen(names: readonly string[]): Benchmark[] {
-  const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
-  if (unknown.length > 0) throw new Error(`There is no benchmark ${unknown.join(', ')}; --help lists them.`);
-  if (names.length === 0) return benchmarks.filter(({ onlyByName }) => onlyByName === undefined);
-  return benchmarks.filter(({ name }) => names.includes(name));
+/** @returns its exit status */
+async function runScript(module: URL): Promise<number> {
+  // Ctrl-C is the script's own affair, which ends by it.
+  process.on('SIGINT', () => undefined);
+  const child = spawn(process.execPath, [fileURLToPath(module), ...process.argv.slice(3)], { stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? EXIT.failed;
 }
 
-/** @returns the exit status: 1 if a contestant failed, 130 if the user interrupted; a missed aim is no failure */
-async function run(all: readonly Benchmark[]): Promise<number> {
-  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
-    throw new Error(`--rounds is a whole number from 1, and not ${values.rounds}.`);
+/** @returns the exit status: 0 also if aims are missed, which is no failure */
+async function main(): Promise<number> {
+  let command: ReturnType<typeof commandLine>;
+  try {
+    command = commandLine();
+  } catch (error) {
+    console.error((error as Error).message);
+    return EXIT.usage;
+  }
+  const { values, chosen, rounds } = command;
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
   }
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
   const { signal } = interrupt;
   const size = values.tiny ? 'tiny' : 'full';
   const date = new Date().toISOString();
+  const machine = describeMachine();
   const results: CaseResult[] = [];
-  console.log(`${date.slice(0, 10)}, ${describeMachine()}${values.tiny ? '; tiny sizes, which compare nothing' : ''}`);
+  console.log(`${date.slice(0, 10)}, ${machine}${values.tiny ? '; tiny sizes, which compare nothing' : ''}`);
   try {
     await using context = await makeContext({ size, signal, disk: values.disk });
-    for (const benchmark of all) {
+    for (const benchmark of chosen) {
       for await (const one of benchmark.cases(context)) {
-        // What earlier ones have left to be written is not to be waited for by later ones.
-        const flush = () => promisify(execFile)('sync');
-        const contestants = one.contestants.map((contestant) => ({
-          ...contestant,
-          play: async (signal: AbortSignal) => (await flush(), contestant.play(signal)),
-        }));
-        const result = await play(
-          benchmark.name,
-          { ...one, contestants },
-          {
-            rounds: rounds ?? (values.tiny ? 1 : benchmark.rounds),
-            judgeAims: !values.tiny,
-            signal,
-            onRound: (text) => process.stderr.write(`${text}\n`),
-          },
-        );
+        const result = await play(benchmark.name, one, {
+          rounds: rounds ?? (values.tiny ? 1 : benchmark.rounds),
+          size,
+          signal,
+          onRound: (text) => process.stderr.write(`${text}\n`),
+        });
         results.push(result);
         console.log(values.markdown ? `\n${tableMarkdown(result)}` : tableText(result));
       }
@@ -91,10 +89,35 @@ async function run(all: readonly Benchmark[]): Promise<number> {
   } catch (error) {
     if (!signal.aborted) throw error;
     console.error('Interrupted.');
-    return 130;
+    return EXIT.interrupted;
   }
   if (values.json !== undefined) {
-    await writeFile(values.json, `${JSON.stringify({ date, machine: describeMachine(), size, results }, null, 2)}\n`);
+    await writeFile(values.json, `${JSON.stringify({ date, machine, size, results }, null, 2)}\n`);
   }
-  return results.some(({ rows }) => rows.some(({ state }) => state === 'failed')) ? 1 : 0;
+  return results.some(({ rows }) => rows.some(({ state }) => state === 'failed')) ? EXIT.failed : 0;
+}
+
+/** Errors: what cannot be used of it. */
+function commandLine() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string' },
+      tiny: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      markdown: { type: 'boolean', default: false },
+      disk: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
+    throw new Error(`--rounds takes a whole number from 1, not ${values.rounds}.`);
+  }
+  const unknown = positionals.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+  if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}; --help lists them.`);
+  const chosen = benchmarks.filter(({ name, onlyByName }) =>
+    positionals.length === 0 ? onlyByName === undefined : positionals.includes(name),
+  );
+  return { values, chosen, rounds };
 }

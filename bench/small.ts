@@ -11,8 +11,8 @@ export const small: Benchmark = {
   about: '10,000 files of 20 KiB and of 1 KiB, to tmpfs and to disk: `downburst get` and other downloaders.',
   rounds: 5,
   async *cases(context) {
-    const count = context.size === 'full' ? 10_000 : 20;
-    for (const kib of [20, 1]) {
+    const { count, sizes } = context.size === 'full' ? FULL : TINY;
+    for (const kib of sizes) {
       const files = { count, bytes: kib * KIB };
       await using source = await startSource(context, files);
       for (const place of ['tmpfs', 'disk'] as const) {
@@ -29,6 +29,8 @@ export const small: Benchmark = {
   },
 };
 
+const FULL = { count: 10_000, sizes: [20, 1] };
+const TINY = { count: 20, sizes: [20] };
 const AIMS: Record<'tmpfs' | 'disk', Aim[]> = {
   tmpfs: [fasterThan('aria2c', 1), fasterThan('bare floor', 0.75), fasterThan('wget2', 0.5)],
   disk: [fasterThan('aria2c', 6)],

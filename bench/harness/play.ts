@@ -1,4 +1,6 @@
-import type { Aim, Case, Contestant, Measured } from './benchmark.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Aim, Case, Contestant, Context, Measured } from './benchmark.ts';
 import { findExecutable, versionOf } from './machine.ts';
 
 /** How one contestant did. */
@@ -32,7 +34,7 @@ export interface CaseResult {
 
 export interface PlayOptions {
   rounds: number;
-  judgeAims: boolean;
+  size: Context['size'];
   signal: AbortSignal;
   onRound: (text: string) => void;
 }
@@ -42,7 +44,7 @@ export interface PlayOptions {
  * another one first in each. One that fails plays no more. Errors: the signal's reason.
  */
 export async function play(benchmark: string, { title, notes, contestants, aims }: Case, options: PlayOptions) {
-  const { rounds, judgeAims, signal, onRound } = options;
+  const { rounds, size, signal, onRound } = options;
   const rows = new Map<Contestant, Row>();
   for (const contestant of contestants) rows.set(contestant, await rowOf(contestant));
   for (let round = 0; round < rounds; round++) {
@@ -52,6 +54,8 @@ export async function play(benchmark: string, { title, notes, contestants, aims 
       if (row?.state !== 'played') continue;
       onRound(`${benchmark}, ${title}: round ${round + 1} of ${rounds}, ${contestant.name}`);
       try {
+        // What earlier ones have left to be written is not for later ones to wait for.
+        if (size === 'full') await promisify(execFile)('sync');
         row.rounds.push(await contestant.play(signal));
       } catch (error) {
         signal.throwIfAborted();
@@ -67,7 +71,7 @@ export async function play(benchmark: string, { title, notes, contestants, aims 
     title,
     notes,
     rows: [...rows.values()],
-    aims: judgeAims ? aims.map((aim) => judge(aim, of)) : [],
+    aims: size === 'full' ? aims.map((aim) => judge(aim, of)) : [],
   };
   return result;
 }

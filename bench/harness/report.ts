@@ -40,31 +40,52 @@ function failures({ rows }: CaseResult): string[] {
   return rows.flatMap(({ contestant, problem }) => (problem === undefined ? [] : [`${contestant} FAILED: ${problem}`]));
 }
 
-/** The heading and a row for each contestant, which begins with its name. */
+/** The heading and a row for each contestant, which begins with its name; without columns that nobody has a value for. */
 function cellsOf({ rows }: CaseResult): string[][] {
-  const [first] = rows;
+  const first = rows[0]?.median;
   const figures = [...new Set(rows.flatMap(({ median }) => Object.keys(median?.figures ?? {})))];
+  const columns = [...COLUMNS, ...figures.map(figureColumn)].filter(({ cell }) =>
+    rows.some((row) => row.median && cell(row, row.median, first) !== undefined),
+  );
   return [
-    ['', 'wall s', 'from–to', '× first', 'CPU s', 'peak MB', ...figures],
-    ...rows.map((row) => [nameOf(row), ...valuesOf(row, first?.median, figures)]),
+    ['', ...columns.map(({ heading }) => heading)],
+    ...rows.map((row) => {
+      const { state, median } = row;
+      if (!median) return [nameOf(row), state === 'failed' ? 'FAILED' : '  not installed'];
+      return [nameOf(row), ...columns.map(({ cell }) => cell(row, median, first) ?? '–')];
+    }),
   ];
+}
+
+interface Column {
+  heading: string;
+  /** @param first the median of the first contestant, if it played */
+  cell: (row: Row, median: Measured, first: Measured | undefined) => string | undefined;
+}
+
+const COLUMNS: readonly Column[] = [
+  { heading: 'wall s', cell: (_, { wallMs }) => seconds(wallMs) },
+  {
+    heading: 'from–to',
+    cell({ rounds }) {
+      const walls = rounds.map(({ wallMs }) => wallMs);
+      return `${seconds(Math.min(...walls))}–${seconds(Math.max(...walls))}`;
+    },
+  },
+  { heading: '× first', cell: (_, { wallMs }, first) => first && (wallMs / first.wallMs).toFixed(2) },
+  { heading: 'CPU s', cell: (_, { cpuMs }) => (cpuMs === undefined ? undefined : seconds(cpuMs)) },
+  {
+    heading: 'peak MB',
+    cell: (_, { peakBytes }) => (peakBytes === undefined ? undefined : (peakBytes / 1e6).toFixed(0)),
+  },
+];
+
+function figureColumn(name: string): Column {
+  return { heading: name, cell: (_, { figures }) => readable(figures?.[name]) };
 }
 
 function nameOf({ contestant, version }: Row): string {
   return version === undefined ? contestant : `${contestant} ${version}`;
-}
-
-function valuesOf({ state, rounds, median }: Row, first: Measured | undefined, figures: string[]) {
-  if (median === undefined) return [state === 'failed' ? 'FAILED' : '  not installed'];
-  const walls = rounds.map(({ wallMs }) => wallMs);
-  return [
-    seconds(median.wallMs),
-    `${seconds(Math.min(...walls))}–${seconds(Math.max(...walls))}`,
-    first === undefined ? '–' : (median.wallMs / first.wallMs).toFixed(2),
-    median.cpuMs === undefined ? '–' : seconds(median.cpuMs),
-    median.peakBytes === undefined ? '–' : (median.peakBytes / 1e6).toFixed(0),
-    ...figures.map((name) => readable(median.figures?.[name])),
-  ];
 }
 
 /** An aim, and whether it is met, or by how much it is missed. */
