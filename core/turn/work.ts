@@ -77,7 +77,7 @@ export async function work(
     open: (range, blockBytes) => readManifest({ get }, manifestKey(batch.id), range, blockBytes),
     abroad: allowance !== undefined,
   });
-  const bell = createBell(clock);
+  using bell = createBell(clock);
   const redirectTarget = createRedirectTarget({ state: { get }, batch, shard, hosts, allowance });
   const loans = createLoans({ hosts, now, find: redirectTarget, changed: bell.ring });
   const attempts = createAttempts({
