@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { constants, mkdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs';
-import { access, lstat, open, opendir, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, lstatSync, mkdirSync, realpathSync, renameSync, statSync, type BigIntStats } from 'node:fs';
+import { access, open, opendir, readdir, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   ObjectStoreError,
@@ -8,7 +8,7 @@ import {
   type ObjectInfo,
   type ObjectStore,
 } from '../../core/ports/object-store.ts';
-import { createFolderSync, readUpTo, writeAll } from './disk.ts';
+import { createFolderSync, isInMemory, readUpTo, writeNew } from './disk.ts';
 import { atKey, call, codeOf, keyConflict, unless } from './errors.ts';
 import { createHeaderFiles } from './headers.ts';
 import { compareUtf8 } from './key-order.ts';
@@ -61,6 +61,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
   const tree = createTree(root, [tempRoot, metadataRoot, ...reserved], tempRoot);
   const headerFiles = createHeaderFiles(metadataRoot);
   const uploads = createUploads(tempRoot);
+  const durable = !isInMemory(root);
   const syncFolder = createFolderSync();
 
   async function openFile(path: string): Promise<FileHandle | undefined> {
@@ -70,17 +71,17 @@ export function createFileStore(options: FileStoreOptions): FileStore {
   }
 
   /** Moves a whole, synced file from aside to its key. */
-  async function publish(aside: string, key: string, headers: ObjectHeaders): Promise<void> {
+  async function publish(aside: string, stored: BigIntStats, key: string, headers: ObjectHeaders): Promise<void> {
     const path = tree.place(key);
     const hasHeaders = Boolean(headers.contentType ?? headers.contentEncoding ?? headers.metadata);
-    const described = hasHeaders ? await lstat(aside, { bigint: true }) : undefined;
-    if (described) await headerFiles.write(key, described, headers);
+    const described = hasHeaders ? stored : undefined;
+    if (described) headerFiles.write(key, described, headers);
     const replaced = await atKey(() => moveTo(aside, path)).catch(async (error: unknown) => {
       if (described) await headerFiles.remove(key, described);
       throw error;
     });
     if (replaced) await headerFiles.remove(key, replaced);
-    await syncFolder(dirname(path));
+    if (durable) await syncFolder(dirname(path));
   }
 
   /** Answers the file that was replaced. */
@@ -88,7 +89,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
     for (let tries = 1; ; tries++) {
       const replaced = await tree.makeRoom(path);
       try {
-        await rename(aside, path);
+        renameSync(aside, path);
         return replaced;
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
@@ -133,14 +134,9 @@ export function createFileStore(options: FileStoreOptions): FileStore {
         const path = tree.place(key);
         const aside = join(tempRoot, `put-${randomUUID()}`);
         try {
-          {
-            await using file = await open(aside, 'wx');
-            await writeAll(file, body, 0);
-            signal?.throwIfAborted();
-            await file.datasync();
-          }
+          const stored = await writeNew(aside, body, durable, signal);
           signal?.throwIfAborted();
-          await publish(aside, key, { contentType, contentEncoding, metadata });
+          await publish(aside, stored, key, { contentType, contentEncoding, metadata });
         } catch (error) {
           await rm(aside, { force: true });
           await tree.prune(path).catch(() => undefined);
@@ -209,7 +205,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
       call(signal, async () => {
         const { path, headers } = await uploads.assemble(key, uploadId, parts);
         signal?.throwIfAborted();
-        await publish(path, key, headers);
+        await publish(path, lstatSync(path, { bigint: true }), key, headers);
         await uploads.remove(uploadId);
       }),
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { BigIntStats } from 'node:fs';
-import { mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync, type BigIntStats } from 'node:fs';
+import { readFile, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ObjectHeaders } from '../../core/ports/object-store.ts';
 import { codeOf, unless } from './errors.ts';
@@ -14,7 +14,7 @@ import { codeOf, unless } from './errors.ts';
  * folder, whose files have other inodes.
  */
 export interface HeaderFiles {
-  write(key: string, file: BigIntStats, headers: ObjectHeaders): Promise<void>;
+  write(key: string, file: BigIntStats, headers: ObjectHeaders): void;
   read(key: string, file: BigIntStats): Promise<ObjectHeaders | undefined>;
   remove(key: string, file: BigIntStats): Promise<void>;
 }
@@ -27,14 +27,16 @@ export function createHeaderFiles(folder: string): HeaderFiles {
   }
 
   return {
-    async write(key, file, headers) {
+    write(key, file, headers) {
       const path = place(key, file);
       const text = JSON.stringify(headers);
-      await writeFile(path, text).catch(async (error: unknown) => {
+      try {
+        writeFileSync(path, text);
+      } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
-        await mkdir(dirname(path), { recursive: true });
-        await writeFile(path, text);
-      });
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+      }
     },
     async read(key, file) {
       const text = await readFile(place(key, file), 'utf8').catch(unless(['ENOENT'], undefined));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, realpathSync, rmSync, writeFileSync, type BigIntStats } from 'node:fs';
-import { lstat, mkdir, readdir, realpath, rmdir } from 'node:fs/promises';
+import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, writeFileSync, type BigIntStats } from 'node:fs';
+import { readdir, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { codeOf, keyConflict, unless } from './errors.ts';
 
@@ -51,7 +51,7 @@ export function createTree(root: string, reserved: readonly string[], scratch: s
    */
   async function stands(path: string, kind: 'file' | 'folder'): Promise<'as-named' | 'other' | 'absent'> {
     // With a dot after it, nothing but a folder is found.
-    const real = await realpath(kind === 'file' ? path : path + sep + '.').catch(unless(ABSENT, undefined));
+    const real = unlessAbsent(() => realpathSync.native(kind === 'file' ? path : path + sep + '.'));
     if (real === undefined) return 'absent';
     if (real !== path) return 'other';
     if (spelling !== 'in-folder') return 'as-named';
@@ -64,7 +64,7 @@ export function createTree(root: string, reserved: readonly string[], scratch: s
   }
 
   async function file(path: string): Promise<BigIntStats | undefined> {
-    const found = await look(path).catch(unless(['ENAMETOOLONG'], undefined));
+    const found = look(path, [...ABSENT, 'ENAMETOOLONG']);
     return found?.isFile() && (await stands(path, 'file')) === 'as-named' ? found : undefined;
   }
 
@@ -77,24 +77,24 @@ export function createTree(root: string, reserved: readonly string[], scratch: s
     if (state === 'as-named') return;
     if (state === 'other') throw keyConflict('another spelling or a link stands in its way');
     if (path === root) {
-      await mkdir(root, { recursive: true });
+      mkdirSync(root, { recursive: true });
       return;
     }
     // One level at a time: a recursive mkdir would follow a link out of the root.
     await makeFolder(dirname(path));
     try {
-      await mkdir(path);
+      mkdirSync(path);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return; // A delete has removed the one above; who moves a file here tries again.
       if (codeOf(error) !== 'EEXIST') throw error;
-      const found = await look(path);
+      const found = look(path);
       if (found && !found.isDirectory()) throw error;
       await makeFolder(path);
     }
   }
 
   async function makeRoom(path: string): Promise<BigIntStats | undefined> {
-    const found = await look(path);
+    const found = look(path);
     if (found === undefined) {
       await makeFolder(dirname(path));
       return undefined;
@@ -120,8 +120,18 @@ export function createTree(root: string, reserved: readonly string[], scratch: s
   return { place, isReserved, file, hasFolder, makeRoom, prune };
 }
 
-function look(path: string): Promise<BigIntStats | undefined> {
-  return lstat(path, { bigint: true }).catch(unless(ABSENT, undefined));
+/** What stands at `path`; `undefined` where nothing does. */
+function look(path: string, absent = ABSENT): BigIntStats | undefined {
+  return unlessAbsent(() => lstatSync(path, { bigint: true, throwIfNoEntry: false }), absent);
+}
+
+function unlessAbsent<T>(look: () => T, absent = ABSENT): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (absent.includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
 }
 
 function probeSpelling(folder: string): Spelling {
