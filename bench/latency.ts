@@ -29,7 +29,7 @@ async function* delayed(context: Context, connections: number, shares: [number, 
   const files = { count: full ? 2000 : 2 * connections, bytes: 20 * KIB };
   const delayMs = full ? DELAY_MS : 20;
   await using source = await startOrigin(files, delayMs);
-  const idealMs = Math.ceil(files.count / connections) * delayMs;
+  const idealMs = (files.count / connections) * delayMs;
   const job: Job = {
     urls: urlsOf(source, files),
     files,

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
 import { basename, join } from 'node:path';
+import { transform } from 'esbuild';
 import type { Contestant, Context, Measured } from './harness/benchmark.ts';
 import { measureCommand, type RunOptions } from './harness/measure.ts';
 import { checkFiles, type FileSet } from './sources/files.ts';
@@ -49,7 +49,7 @@ export function floor(job: Job): Contestant {
   return contestant('bare floor', job, async ({ list, target, scratch, ...options }) => {
     // Like the built command it does not begin with the stripping of types.
     const script = join(scratch, 'floor.mjs');
-    await writeFile(script, stripTypeScriptTypes(await readFile(FLOOR, 'utf8')));
+    await writeFile(script, (await transform(await readFile(FLOOR), { loader: 'ts', target: 'node24' })).code);
     return measureCommand(process.execPath, [script, list, target, String(job.connections), String(WORKERS)], options);
   });
 }
