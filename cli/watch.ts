@@ -22,6 +22,8 @@ export interface WatchOptions {
   signal: AbortSignal;
   /** Pauses between two looks: a service on this machine can be asked as often as a person looks. */
   pauseMs: { first: number; most: number };
+  /** Aborts once the batch is closed, where that is heard of: the pause that is under way then ends. */
+  closed?: AbortSignal;
   /** Whether a batch that nobody but its limit has paused is waited for, too. */
   untilClosed?: boolean;
 }
@@ -44,7 +46,7 @@ export async function watch(
   client: Client,
   id: string,
   reporter: Reporter,
-  { signal, pauseMs, untilClosed = false }: WatchOptions,
+  { signal, pauseMs, closed, untilClosed = false }: WatchOptions,
 ): Promise<StatusDocument> {
   const outcomes = followOutcomes(client, id, reporter);
   const warned = new Set<string>();
@@ -62,7 +64,10 @@ export async function watch(
       reporter.ended(status);
       return status;
     }
-    await setTimeout(pause, undefined, { signal });
+    const ends = closed && !closed.aborted ? AbortSignal.any([signal, closed]) : signal;
+    await setTimeout(pause, undefined, { signal: ends }).catch((error: unknown) => {
+      if (signal.aborted || !closed?.aborted) throw error;
+    });
   }
 }
 

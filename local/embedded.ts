@@ -46,6 +46,8 @@ export interface EmbeddedOptions {
   /** Who is told of closed batches, if anybody. */
   webhook?: Webhook | undefined;
   log: Log;
+  /** Called whenever a batch is closed. */
+  onClosed?: ((batchId: string) => void) | undefined;
   /** What threads run, `local/thread.ts` or what imports it; that by itself if left out. */
   threadScript?: URL | undefined;
   /** Called with the API before any work begins: what it pauses is not touched. */
@@ -84,6 +86,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         return;
       case 'closed':
         log.info(closedLine(message.summary));
+        options.onClosed?.(message.summary.id);
         notifier?.wake();
         return;
       case 'warning':

@@ -65,6 +65,7 @@ async function get({ threadScript }: Context, command: Command, args: string[], 
     reporter.close();
     if (!flags.quiet) process.stderr.write('Stopping; press Ctrl-C again not to wait for it.\n');
   });
+  const closed = new AbortController();
   let id = '';
   try {
     const embedded = await startEmbedded({
@@ -74,6 +75,9 @@ async function get({ threadScript }: Context, command: Command, args: string[], 
       allowedNetworks: flags.allowNetwork,
       log: { info: () => undefined, error: (message) => reporter.warning(message) },
       threadScript,
+      onClosed(batchId) {
+        if (batchId === id) closed.abort();
+      },
       async beforeWork(api) {
         id = await batchFor(createClient({ base: BASE, fetch: asIfServed(api) }), submission);
       },
@@ -81,7 +85,11 @@ async function get({ threadScript }: Context, command: Command, args: string[], 
     let status: StatusDocument | undefined;
     try {
       const client = createClient({ base: BASE, fetch: asIfServed(embedded.fetch) }, interrupted);
-      status = await watch(client, id, reporter, { signal: interrupted, pauseMs: LOCAL_PAUSES });
+      status = await watch(client, id, reporter, {
+        signal: interrupted,
+        closed: closed.signal,
+        pauseMs: LOCAL_PAUSES,
+      });
       if (status.finishedAt !== undefined) await client.remove(id);
     } finally {
       reporter.close();
