@@ -92,7 +92,8 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   }
 
   function isConditional(url: URL): boolean {
-    return request.conditions !== undefined && request.conditions.resource === resourceOf(url);
+    const { conditions } = request;
+    return conditions ? conditions.resource === resourceOf(url) : false;
   }
 
   function special(url: URL): Record<string, string> {
