@@ -88,8 +88,12 @@ export const MAX_WAITING = 10_000;
 /** Bytes of waiting entries at which fresh ones are left alone, however few they are. */
 export const MAX_WAITING_BYTES = 16 * MIB;
 
-/** Connections to a host that nothing is known of yet, over all shards that work it; each has one at least. */
+/**
+ * Connections to a host that nothing is known of yet, over all shards that work it, which have one each at least: so many, or
+ * this part of what the user allows it, if that is more.
+ */
 export const FIRST_CONNECTIONS = 4;
+export const FIRST_SHARE = 1 / 4;
 /** What is left of a pace after a refusal. */
 export const PACE_CUT = 0.7;
 /** By how much of itself what was cut grows with each success: 18 of them make up for a refusal, 35 for a halving. */

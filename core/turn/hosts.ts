@@ -1,5 +1,12 @@
 import { DownloadError, type FailureCode } from '../model/failure.ts';
-import { FIRST_CONNECTIONS, HOST_FAULTS_PER_ATTEMPT, LINGER_MS, REGROWTH, START_SLACK_MS } from '../model/limits.ts';
+import {
+  FIRST_CONNECTIONS,
+  FIRST_SHARE,
+  HOST_FAULTS_PER_ATTEMPT,
+  LINGER_MS,
+  REGROWTH,
+  START_SLACK_MS,
+} from '../model/limits.ts';
 import { begun, createPace, refused, taken, type Pace } from './pace.ts';
 import { hostRetryAt } from './retry.ts';
 import type { HostFault, WaitingHost } from './waiting.ts';
@@ -71,6 +78,7 @@ export function createHosts(deps: {
   requestsPerSecondPerHost?: number | undefined;
 }) {
   const { now, random, maxFailures, connectionsPerHost, requestsPerSecondPerHost = Infinity } = deps;
+  const firstConnections = Math.max(FIRST_CONNECTIONS, connectionsPerHost * FIRST_SHARE);
   const hosts = new Map<string, Host>();
 
   function get(name: string, max: number, known?: WaitingHost): Host {
@@ -82,7 +90,7 @@ export function createHosts(deps: {
         max,
         share,
         guest: known?.guest === true,
-        limit: Math.min(max, known?.limit ?? Math.max(1, FIRST_CONNECTIONS * share)),
+        limit: Math.min(max, known?.limit ?? Math.max(1, firstConnections * share)),
         open: 0,
         round: 0,
         failures: known?.failures ?? 0,

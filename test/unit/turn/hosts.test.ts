@@ -6,7 +6,7 @@ const START = 1_000_000;
 const signal = new AbortController().signal;
 
 /** Hosts at a time that stands still unless `clock.now` is set; chance is always one half. */
-function createRig(options: { requestsPerSecondPerHost?: number; maxFailures?: number } = {}) {
+function createRig(options: { requestsPerSecondPerHost?: number; maxFailures?: number; connectionsPerHost?: number } = {}) {
   const clock = { now: START };
   const hosts = createHosts({
     now: () => clock.now,
@@ -42,6 +42,12 @@ test.each([
 ])('$shards shards begin with four connections together, or one each', ({ max, first }) => {
   const rig = createRig();
   expect(countStarts(rig, rig.hosts.get('a', max))).toBe(first);
+});
+
+test('who allows a host many connections begins with a quarter of them, over all shards', () => {
+  const rig = createRig({ connectionsPerHost: 64 });
+  expect(countStarts(rig, rig.hosts.get('alone', 64))).toBe(16);
+  expect(countStarts(rig, rig.hosts.get('of two', 32))).toBe(8);
 });
 
 test('connections double with each round up to the limit', () => {
