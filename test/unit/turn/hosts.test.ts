@@ -6,7 +6,9 @@ const START = 1_000_000;
 const signal = new AbortController().signal;
 
 /** Hosts at a time that stands still unless `clock.now` is set; chance is always one half. */
-function createRig(options: { requestsPerSecondPerHost?: number; maxFailures?: number; connectionsPerHost?: number } = {}) {
+function createRig(
+  options: { requestsPerSecondPerHost?: number; maxFailures?: number; connectionsPerHost?: number } = {},
+) {
   const clock = { now: START };
   const hosts = createHosts({
     now: () => clock.now,
