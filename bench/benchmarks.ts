@@ -2,10 +2,11 @@ import { coldStart } from './cold-start.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { large } from './large.ts';
 import { latency, polite } from './latency.ts';
+import { s3 } from './s3.ts';
 import { small } from './small.ts';
 
 /** All that compare, in the order in which they are run. */
-export const benchmarks: readonly Benchmark[] = [small, large, latency, polite, coldStart];
+export const benchmarks: readonly Benchmark[] = [small, large, latency, polite, s3, coldStart];
 
 /** What compares nothing and passes or fails by itself: a module of its own, run only by its name. */
 export interface Script {
