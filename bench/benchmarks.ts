@@ -4,9 +4,10 @@ import { large } from './large.ts';
 import { latency, polite } from './latency.ts';
 import { s3 } from './s3.ts';
 import { small } from './small.ts';
+import { files, status } from './status.ts';
 
 /** All that compare, in the order in which they are run. */
-export const benchmarks: readonly Benchmark[] = [small, large, latency, polite, s3, coldStart];
+export const benchmarks: readonly Benchmark[] = [small, large, latency, polite, s3, status, files, coldStart];
 
 /** What compares nothing and passes or fails by itself: a module of its own, run only by its name. */
 export interface Script {

@@ -1,186 +1,67 @@
-/**
- * How long a status and the first page of files take for a batch of a million entries, beside one of a thousand in the
- * same run: on SQLite and plain files, and on DynamoDB's and S3's protocols (dynalite, fauxqs).
- *
- *     node bench/status.ts [entries]
- */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClients } from '../adapters/aws/clients.ts';
-import { readConfig } from '../adapters/aws/config.ts';
-import { createAwsStores } from '../adapters/aws/stores.ts';
-import { createFileStore } from '../adapters/files/file-store.ts';
-import { createSqliteLedger } from '../adapters/sqlite/ledger.ts';
-import { systemClock } from '../adapters/system-clock.ts';
-import { listOutcomes } from '../core/batch/files.ts';
-import type { Service } from '../core/batch/service.ts';
-import { batchStatus } from '../core/batch/status.ts';
-import { resultsKey } from '../core/model/layout.ts';
-import { MAX_OUTCOMES_PER_CHECKPOINT } from '../core/model/limits.ts';
-import { DEFAULT_OPTIONS } from '../core/model/options.ts';
-import { noCounts } from '../core/model/records.ts';
-import { startEmulators } from './emulators.ts';
+import type { Aim, Benchmark, Contestant, Measured } from './harness/benchmark.ts';
+import { measureModule } from './harness/measure.ts';
+import type { HostName, Kind, Report } from './reads/process.ts';
 
-/** A deployment's most shards, and the fewest entries that it makes one of. */
-const MAX_SHARDS = 1000;
-const MIN_ENTRIES_PER_SHARD = 200;
-/** Outcomes of a page, as the API gives them if nothing is said. */
-const PAGE = 100;
-const REPEATS = 100;
-const WARM_UP = 10;
-const HOSTS = ['sqlite', 'aws'] as const;
+const PROCESS = new URL('reads/process.ts', import.meta.url);
+const P95 = 'p95 ms';
+const SIZES = { full: [1000, 100_000, 1_000_000], tiny: [100, 1000] } as const;
+const HOSTS = {
+  embedded: 'SQLite and plain files',
+  deployed:
+    'DynamoDB and S3 as dynalite and fauxqs play them, in the same process: requests and bytes are those of AWS, times are not',
+} as const satisfies Record<HostName, string>;
 
-type Stores = Pick<Service, 'ledger' | 'state' | 'clock'>;
+/** What it takes to say how far a batch is. */
+export const status = readsOf('status', 'The status of a batch of 10^3, 10^5 and 10^6 entries, by calls in a process.');
+/** What it takes to list the first of what became of a batch. */
+export const files = readsOf('files', 'The first 100 outcomes of a batch of 10^3, 10^5 and 10^6 entries.');
 
-interface Result {
-  shards: number;
-  statusMs: number;
-  filesMs: number;
-}
-
-const [first, ...rest] = process.argv.slice(2);
-if (first === '--measure') await measureIn(rest[0] ?? '', Number(rest[1]));
-else compare(Number(first ?? 1_000_000));
-
-function compare(entries: number): void {
-  for (const host of HOSTS) {
-    const small = inChild(host, 1000);
-    const large = inChild(host, entries);
-    for (const [of, { shards, statusMs, filesMs }] of [[1000, small] as const, [entries, large] as const]) {
-      const name = `${of.toLocaleString('en')} entries, ${shards} shards`;
-      console.log(
-        `${host}: ${name}: status p95 ${statusMs.toFixed(2)} ms, first page of files p95 ${filesMs.toFixed(2)} ms`,
-      );
-    }
-    const ratio = (of: keyof Result) => (large[of] / small[of]).toFixed(1);
-    console.log(`${host}: ratio: status ${ratio('statusMs')}, files ${ratio('filesMs')}, shards ${ratio('shards')}`);
-  }
-}
-
-/** In a process of its own, so that one does not find the memory and the caches of another. */
-function inChild(host: string, entries: number): Result {
-  const child = spawnSync(process.execPath, [import.meta.filename, '--measure', host, `${entries}`], {
-    encoding: 'utf8',
-  });
-  if (child.status !== 0) throw new Error(`${host} failed:\n${child.stderr}`);
-  return JSON.parse(child.stdout) as Result;
-}
-
-async function measureIn(host: string, entries: number): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'downburst-bench-'));
-  try {
-    const { stores, close } = await (host === 'aws' ? openAws() : openLocal(folder));
-    const { id, shards } = await fill(stores, entries);
-    const statusMs = await p95(() => batchStatus(stores, id));
-    const filesMs = await p95(() => listOutcomes(stores, id, { limit: PAGE }));
-    console.log(JSON.stringify({ shards, statusMs, filesMs } satisfies Result));
-    await close();
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/** A batch half-way: every shard has recorded one checkpoint with a share of half the entries. */
-async function fill({ ledger, state, clock }: Stores, entries: number): Promise<{ id: string; shards: number }> {
-  const id = '019b5c6e-8f00-7abc-8def-0123456789ab';
-  const shards = Math.min(MAX_SHARDS, Math.ceil(entries / MIN_ENTRIES_PER_SHARD));
-  const total = entries / shards;
-  const now = clock.now();
-  const options = { ...DEFAULT_OPTIONS, prefix: `${id}/`, ownPrefix: true };
-  await ledger.createBatch({
-    id,
-    rev: 1,
-    state: 'running',
-    createdAt: now,
-    deadline: now + 1e9,
-    total: entries,
-    duplicates: 0,
-    shardCount: shards,
-    hostCount: shards,
-    options,
-    hasSecrets: false,
-  });
-  const done = Math.min(total / 2, MAX_OUTCOMES_PER_CHECKPOINT);
-  for (let shard = 0; shard < shards; shard++) {
-    const lines = Array.from({ length: done }, (_, i) => {
-      const key = `h${shard}.example/images/${i}.jpg`;
-      const outcome = {
-        index: i + 1,
-        url: `https://${key}`,
-        key,
-        state: 'done',
-        bytes: 1234,
-        attempts: 1,
-        settledAt: now,
-      };
-      return `${JSON.stringify(outcome)}\n`;
-    });
-    await state.put(resultsKey(id, shard, { seq: 1, epoch: 1, failed: 0 }), Buffer.from(lines.join('')));
-    await ledger.createShard({
-      ...noCounts(),
-      batchId: id,
-      shard,
-      rev: 3,
-      from: 0,
-      to: 1000,
-      total,
-      done,
-      hosts: 1,
-      connections: 16,
-      connectionsPerHost: 16,
-      cursor: 500,
-      retrying: 0,
-      seq: 1,
-      epoch: 1,
-      owner: { ticket: id, turn: id },
-      leaseUntil: now + 1e9,
-      wakeAt: now,
-      ticketed: true,
-      crashes: 0,
-      rate: { filesPerSecond: 10, bytesPerSecond: 10_000, at: now },
-    });
-  }
-  return { id, shards };
-}
-
-/** The time that 95 of 100 calls do not exceed, in milliseconds. */
-async function p95(call: () => Promise<unknown>): Promise<number> {
-  for (let i = 0; i < WARM_UP; i++) await call();
-  const times: number[] = [];
-  for (let i = 0; i < REPEATS; i++) {
-    const from = performance.now();
-    await call();
-    times.push(performance.now() - from);
-  }
-  times.sort((a, b) => a - b);
-  return times[Math.ceil(0.95 * REPEATS) - 1] ?? NaN;
-}
-
-interface Opened {
-  stores: Stores;
-  close: () => Promise<void>;
-}
-
-function openLocal(folder: string): Promise<Opened> {
-  const ledger = createSqliteLedger(join(folder, 'ledger.sqlite'));
-  const [root, tempRoot, metadataRoot] = ['objects', 'temp', 'headers'].map((name) => join(folder, name));
-  const state = createFileStore({ root: root ?? '', tempRoot: tempRoot ?? '', metadataRoot: metadataRoot ?? '' });
-  return Promise.resolve({
-    stores: { ledger, state, clock: systemClock },
-    close: () => Promise.try(() => ledger.close()),
-  });
-}
-
-async function openAws(): Promise<Opened> {
-  const emulators = await startEmulators(createClients);
-  const { ledger, state, close } = createAwsStores(readConfig(process.env));
+function readsOf(kind: Kind, about: string): Benchmark {
   return {
-    stores: { ledger, state, clock: systemClock },
-    async close() {
-      close();
-      await emulators.close();
+    name: kind,
+    about,
+    rounds: 3,
+    async *cases({ size, diskFolder }) {
+      for (const [host, note] of Object.entries(HOSTS) as [HostName, string][]) {
+        const sizes = SIZES[size];
+        const folder = await mkdtemp(join(diskFolder, `${kind}-`));
+        yield {
+          title: `${kind}, ${host}`,
+          notes: [`${note}; the wall time is of filling and 230 calls`],
+          contestants: sizes.map((entries) => contestant([host, String(entries), kind, folder], entries)),
+          aims: [flat(sizes[0], sizes.at(-1) ?? sizes[0])],
+        };
+      }
     },
+  };
+}
+
+function contestant(args: readonly [HostName, ...string[]], entries: number): Contestant {
+  return {
+    name: nameOf(entries),
+    async play(signal): Promise<Measured> {
+      const { said, ...measured } = await measureModule(PROCESS, args, { signal });
+      const report = said as Report;
+      const asked = { requests: report.requests, 'KB read': report.answerBytes / 1000 };
+      const figures = { shards: report.shards, 'p50 ms': report.p50Ms, [P95]: report.p95Ms };
+      return { ...measured, figures: { ...figures, ...(args[0] === 'deployed' && asked) } };
+    },
+  };
+}
+
+function nameOf(entries: number): string {
+  return `${entries.toLocaleString('en')} entries`;
+}
+
+function flat(few: number, many: number): Aim {
+  return {
+    text: `times the p95 of ${nameOf(few)}, with ${nameOf(many)}`,
+    measure: (of) => {
+      const [low, high] = [few, many].map((entries) => of(nameOf(entries))?.figures?.[P95]);
+      return low === undefined || high === undefined ? undefined : high / low;
+    },
+    atMost: 2,
   };
 }
