@@ -3,7 +3,7 @@ import type { Outcome } from '../model/outcome.ts';
 import type { ShardRecord } from '../model/records.ts';
 import type { ReadableFiles } from '../ports/file-links.ts';
 import { linkOutcomes, type LinkedOutcome } from './links.ts';
-import { listResults, readResults } from './results.ts';
+import { listResults, parseOutcome, readResults } from './results.ts';
 import type { Service } from './service.ts';
 
 /** Requests to the store for one page at most, however few of the outcomes wanted they find: it is answered in time. */
@@ -69,9 +69,10 @@ export async function listOutcomes(
         const outcomes = await readResults(state, key);
         requests += 1;
         if (position.lines > outcomes.length) throw badCursor();
-        for (const outcome of outcomes.slice(position.lines)) {
+        for (const line of outcomes.slice(position.lines)) {
           if (!hasRoom()) break;
           position.lines += 1;
+          const outcome = parseOutcome(line);
           if (query.state !== undefined && outcome.state !== query.state) continue;
           files.push(outcome);
           bytes += pageBytes(outcome, query.links !== undefined);
