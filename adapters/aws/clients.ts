@@ -4,10 +4,13 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { OPTION_RANGES } from '../../core/model/options.ts';
+import { createPuts, type Puts } from './puts.ts';
 import { createRetries } from './retries.ts';
 
 export interface AwsClients {
   s3: S3Client;
+  /** What stores whole objects in `s3`, on the same sockets. */
+  puts: Puts;
   lambda: LambdaClient;
   dynamo: DynamoDBClient;
   sqs: SQSClient;
@@ -59,16 +62,18 @@ const LAMBDA_SOCKETS = 4;
  * Retries are Downburst's own, without the SDK's budget for all calls of a client together: see `retries.ts`.
  */
 export function createClients(): AwsClients {
+  const s3 = new S3Client({
+    retryStrategy: createRetries(S3_ATTEMPTS),
+    // The store gives every body its checksum. Else a link for a client would hold that of an empty body, and S3 refuse
+    // every other.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    // A round trip and a new connection for every part, to learn what the answer to the part says as well.
+    expectContinueHeader: false,
+    requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
+  });
   return {
-    s3: new S3Client({
-      retryStrategy: createRetries(S3_ATTEMPTS),
-      // The store gives every body its checksum. Else a link for a client would hold that of an empty body, and S3 refuse
-      // every other.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      // A round trip and a new connection for every part, to learn what the answer to the part says as well.
-      expectContinueHeader: false,
-      requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
-    }),
+    s3,
+    puts: createPuts(s3),
     dynamo: new DynamoDBClient({
       retryStrategy: createRetries(DYNAMO_ATTEMPTS),
       requestHandler: limits({ sockets: DYNAMO_SOCKETS, requestMs: DYNAMO_REQUEST_MS, idleMs: DYNAMO_REQUEST_MS }),

@@ -7,7 +7,7 @@ import type { S3StoreOptions } from './s3-store.ts';
  * Presigned GETs. They are made without a call to AWS, and allow what the function's own role allows: they end with its
  * session, if that is over sooner.
  */
-export function createS3Links({ client, bucket, prefix = '' }: S3StoreOptions): FileLinks {
+export function createS3Links({ client, bucket, prefix = '' }: Omit<S3StoreOptions, 'puts'>): FileLinks {
   return {
     link: (key) => {
       const command = new GetObjectCommand({

@@ -16,9 +16,11 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { MAX_KEY_BYTES } from '../../core/model/limits.ts';
 import { ObjectStoreError, type ObjectHeaders, type ObjectStore, type Part } from '../../core/ports/object-store.ts';
 import { checksumOf, combinedChecksum } from './crc32.ts';
+import type { Puts } from './puts.ts';
 
 export interface S3StoreOptions {
   client: S3Client;
+  puts: Puts;
   bucket: string;
   /** What every key begins with in the bucket; the keys that the store takes and gives are without it. */
   prefix?: string;
@@ -31,7 +33,7 @@ export interface S3StoreOptions {
  * S3 does not list uploads that were begun by calls whose answers were lost, nor does anybody know their ids: the
  * bucket's lifecycle rule ends them, as it ends those of killed workers.
  */
-export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): ObjectStore {
+export function createS3Store({ client, puts, bucket, prefix = '' }: S3StoreOptions): ObjectStore {
   /** The one place where a key becomes S3's. */
   function at(key: string): { Bucket: string; Key: string } {
     const full = prefix + key;
@@ -56,11 +58,13 @@ export function createS3Store({ client, bucket, prefix = '' }: S3StoreOptions): 
   }
 
   return {
-    put: (key, body, { signal, ...headers } = {}) =>
-      call(signal, async () => {
-        const command = new PutObjectCommand({ ...at(key), ...contentOf(body), ...headersOf(headers) });
-        await client.send(command, until(signal));
-      }),
+    put: (key, body, { signal, sha256, ...headers } = {}) =>
+      call(signal, () =>
+        puts.send(
+          { ...at(key), Body: body, ChecksumCRC32: checksumOf(body), ...headersOf(headers), sha256 },
+          until(signal),
+        ),
+      ),
 
     get: (key, { signal, from = 0, to = Infinity, ifMatch } = {}) =>
       call(signal, async () => {

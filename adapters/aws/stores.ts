@@ -29,13 +29,13 @@ export interface AwsStores {
 
 /** The stores of a deployment; several share one set of clients where it is given. */
 export function createAwsStores(config: AwsConfig, clients: AwsClients = createClients()): AwsStores {
-  const { s3, dynamo, sqs, events, lambda } = clients;
-  const files = { client: s3, bucket: config.filesBucket, prefix: config.filesPrefix };
+  const { s3, puts, dynamo, sqs, events, lambda } = clients;
+  const files = { client: s3, puts, bucket: config.filesBucket, prefix: config.filesPrefix };
   return {
     publish: createEventBus(events),
     ledger: createDynamoLedger(dynamo, config.table),
     tickets: createSqsTickets(sqs, config.queueUrl, systemClock),
-    state: createS3Store({ client: s3, bucket: config.stateBucket }),
+    state: createS3Store({ client: s3, puts, bucket: config.stateBucket }),
     files: { ...createS3Store(files), ...createS3Links(files) },
     startPlanner: (batchId) => invokePlanner(lambda, config.plannerFunction, batchId),
     close() {

@@ -1,5 +1,6 @@
 import type { ObjectHeaders, ObjectStore } from '../ports/object-store.ts';
 import type { Room } from './byte-budget.ts';
+import { METADATA } from './object-headers.ts';
 import { createPartUpload, type PartUpload } from './part-upload.ts';
 
 const MIB = 1024 ** 2;
@@ -47,8 +48,8 @@ export interface ObjectWriter extends AsyncDisposable {
   prepare: (signal: AbortSignal) => Promise<void>;
   /** Sends what is there as a part, whole or the object's last, and waits until all that was sent is stored. */
   flush: () => Promise<void>;
-  /** Makes the object visible. `metadata` is added where one PUT stores it; parts have theirs from the start. */
-  finish: (metadata?: Readonly<Record<string, string>>) => Promise<void>;
+  /** Makes the object visible. The SHA-256 of all of it, if known, is kept beside it where one PUT stores it. */
+  finish: (sha256?: string) => Promise<void>;
   /**
    * Gives the object up unless it is finished: waits for what is under way (abort the signal first to cut it short),
    * then forgets the upload. Never throws.
@@ -135,7 +136,7 @@ export function createObjectWriter(
     await Promise.all(inFlight);
   }
 
-  async function finish(metadata?: Readonly<Record<string, string>>): Promise<void> {
+  async function finish(sha256?: string): Promise<void> {
     if (upload.isBegun) {
       // The last part may be shorter, and there is nothing behind it to go on with.
       if (used > 0) await sendPart(false);
@@ -143,7 +144,8 @@ export function createObjectWriter(
       await upload.complete();
     } else {
       const body = room.buffer.subarray(0, used);
-      await store.put(key, body, { ...headers, metadata: { ...headers.metadata, ...metadata }, signal });
+      const metadata = { ...headers.metadata, ...(sha256 !== undefined && { [METADATA.sha256]: sha256 }) };
+      await store.put(key, body, { ...headers, metadata, sha256, signal });
     }
     ended = true;
     room.release();

@@ -11,7 +11,7 @@ import { givesRanges, versionOf, type Version } from './continuation.ts';
 import { hashLive, hashSaved, type Digests, type Hashing } from './digests.ts';
 import { keyOf, ownerOf, type Job, type Stored } from './downloader.ts';
 import type { KeptDigests } from './kept-digests.ts';
-import { METADATA, objectHeaders } from './object-headers.ts';
+import { objectHeaders } from './object-headers.ts';
 import { createObjectWriter, MAX_PARTS, partBytesFor } from './object-writer.ts';
 import { createPartUpload, type BegunUpload } from './part-upload.ts';
 import { holds, resourceOf } from './refresh.ts';
@@ -111,7 +111,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
     const { bytes, sha256 } = check.end();
     const same = existing !== undefined && holds(existing, sha256, headers.contentEncoding);
     if (same) await writer.abort();
-    else await inStore(writer.finish(sha256 === undefined ? {} : { [METADATA.sha256]: sha256 }));
+    else await inStore(writer.finish(sha256));
     await split?.stop();
     forget();
     if (same) return { state: 'skipped', bytes, sha256, contentType, httpStatus: status };

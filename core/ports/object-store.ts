@@ -67,7 +67,10 @@ export interface ObjectHeaders {
   metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-export interface PutOptions extends CallOptions, ObjectHeaders {}
+export interface PutOptions extends CallOptions, ObjectHeaders {
+  /** SHA-256 of the body in hex, where it is known already: for a store that would need it. */
+  sha256?: string | undefined;
+}
 
 export interface UploadOptions extends CallOptions, ObjectHeaders {
   /** Bytes of every part but the last, which may be shorter. */

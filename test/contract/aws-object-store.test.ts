@@ -16,9 +16,9 @@ import { describeObjectStore } from './object-store-contract.ts';
 async function startStore(prefix = '') {
   const aws = await startAws();
   const wire = createWire();
-  const { s3 } = wire.attach(aws.createClients());
+  const { s3, puts } = wire.attach(aws.createClients());
   const bucket = aws.config.filesBucket;
-  const store = createS3Store({ client: s3, bucket, prefix });
+  const store = createS3Store({ client: s3, puts, bucket, prefix });
   const keysInBucket = async () => {
     const { Contents = [] } = await aws.clients.s3.send(new ListObjectsV2Command({ Bucket: bucket }));
     return Contents.map(({ Key }) => Key);
@@ -66,7 +66,7 @@ describe('keys', () => {
 
   test('a bucket that is not there is an error, not an absent object', async () => {
     const { clients } = await startStore();
-    const store = createS3Store({ client: clients.s3, bucket: 'no-such-bucket' });
+    const store = createS3Store({ client: clients.s3, puts: clients.puts, bucket: 'no-such-bucket' });
     await expect(store.get('a')).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({ cause: { name: 'NoSuchBucket' } });
     await expect(Array.fromAsync(store.list(''))).rejects.toMatchObject(UNAVAILABLE);

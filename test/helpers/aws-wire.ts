@@ -62,7 +62,8 @@ export function createWire(): Wire {
   let underWay = 0;
 
   function attach(clients: AwsClients, owner = ''): AwsClients {
-    for (const [service, client] of Object.entries(clients) as [keyof AwsClients, AwsClients['s3']][]) {
+    for (const [name, client] of Object.entries(clients) as [keyof AwsClients, AwsClients['s3']][]) {
+      const service = name === 'puts' ? 's3' : name;
       client.middlewareStack.add(
         (next, context) => async (args) => {
           const input = { ...args.input, Body: undefined };

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import {
   ObjectStoreError,
   type CallOptions,
@@ -85,8 +85,9 @@ export function createMemoryStore({ before }: MemoryStoreOptions = {}): MemorySt
       return peakParts;
     },
 
-    async put(key, body, { signal, ...headers } = {}) {
+    async put(key, body, { signal, sha256, ...headers } = {}) {
       await begin('put', key, { signal });
+      if (sha256 !== undefined && sha256 !== hash('sha256', body)) throw new Error(`${key} has another SHA-256.`);
       // Copied only now: a caller that uses the buffer again before the call has ended spoils what is stored.
       objects.set(key, { ...headers, body: Buffer.from(body), etag: randomUUID() });
     },

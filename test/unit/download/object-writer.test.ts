@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -25,6 +25,7 @@ describe('an object writer', () => {
           let at = 0;
           for (const length of lengths) pieces.push(body.subarray(at, (at += length)));
           const whole = Buffer.concat(pieces);
+          const digest = hash('sha256', whole);
           {
             const limit = known ? { limitBytes: whole.length } : {};
             await using writer = createObjectWriter(store, 'k', { contentType: 'a/b' }, { partBytes, ...limit });
@@ -33,12 +34,12 @@ describe('an object writer', () => {
               await writer.write(copy);
               copy.fill(0); // a piece is the caller's again
             }
-            await writer.finish({ late: 'yes' });
+            await writer.finish(digest);
           }
           const inParts = whole.length > partBytes;
           expect(store.objects.get('k')?.body.equals(whole)).toBe(true);
           expect(store.objects.get('k')).toMatchObject({ contentType: 'a/b' });
-          expect(store.objects.get('k')?.metadata).toEqual(inParts ? undefined : { late: 'yes' });
+          expect(store.objects.get('k')?.metadata).toEqual(inParts ? undefined : { 'downburst-sha256': digest });
           expect(store.calls).toMatchObject({
             put: inParts ? 0 : 1,
             createUpload: inParts ? 1 : 0,
