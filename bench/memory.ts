@@ -1,168 +1,44 @@
-/**
- * How much memory do large downloads take, all at once, into a store that is slower than their source?
- *
- *     node bench/memory.ts [--files 16] [--mb 256]
- *
- * Three processes: this one, the source, and one that does nothing but download, whose resident memory is measured.
- */
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { createFileStore } from '../adapters/files/file-store.ts';
-import { systemClock } from '../adapters/system-clock.ts';
-import { parseNetworks } from '../core/download/address-guard.ts';
-import { createByteBudget, DEFAULT_BUDGET_BYTES } from '../core/download/byte-budget.ts';
-import { createDownloader } from '../core/download/create-downloader.ts';
-import type { Stored } from '../core/download/downloader.ts';
-import { DEFAULT_OPTIONS } from '../core/model/options.ts';
-import type { ObjectStore } from '../core/ports/object-store.ts';
-import { createProcesses, digestOf } from './processes.ts';
+import { residentAtMost, type Benchmark, type Context } from './harness/benchmark.ts';
+import { downburst, WORKERS } from './peers.ts';
+import type { FileSet } from './sources/files.ts';
+import { startSource, urlsOf } from './sources/source.ts';
 
+const KIB = 1024;
 const MIB = 1024 ** 2;
-/** What the process of the downloads may take. */
-const MAX_RESIDENT_MB = 300;
-/** Each part takes so long, however fast the disk is: a whole budget of parts is stored at 256 MiB/s. */
-const PART_DELAY_MS = 500;
-const SAMPLE_MS = 20;
+const CONNECTIONS = 16;
+/** What a worker may take; a process has one in each thread, which cannot be told apart from outside. */
+const MAX_WORKER_MB = 250;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { files: { type: 'string', default: '16' }, mb: { type: 'string', default: '256' } },
-});
-const files = Number(values.files);
-const bytes = Number(values.mb) * MIB;
+/** How the memory of `downburst get` depends on what it downloads: it should not. */
+export const memory: Benchmark = {
+  name: 'memory',
+  about: '`downburst get` by the size of a file, 1 MiB to 2 GiB, and by the length of the list, 10^2 to 10^5.',
+  rounds: 1,
+  async *cases(context) {
+    await context.downburst();
+    const isFull = context.size === 'full';
+    const bytes = (isFull ? [1, 64, 512, 2048] : [1, 2]).map((mib) => ({ count: 1, bytes: mib * MIB }));
+    yield caseOf('a file', bytes, (files) => `${files.bytes / MIB} MiB`);
+    const counts = (isFull ? [100, 1000, 10_000, 100_000] : [10, 20]).map((count) => ({ count, bytes: KIB }));
+    yield caseOf('files of 1 KiB', counts, (files) => `${files.count.toLocaleString('en')} files`);
 
-interface Report {
-  stored: Stored[];
-  sampledPeakBytes: number;
-  systemPeakBytes: number;
-  budgetPeakBytes: number;
-  seconds: number;
-}
+    function caseOf(what: string, sets: readonly FileSet[], nameOf: (files: FileSet) => string) {
+      const contestants = sets.map((files) => ({ name: nameOf(files), play: playOf(context, files) }));
+      return {
+        title: `${what}, by ${WORKERS} workers`,
+        notes: [`peak MB is of the process with its ${WORKERS} threads: a worker's part is less than half of it`],
+        contestants,
+        aims: sets.map((files) => residentAtMost(WORKERS * MAX_WORKER_MB, nameOf(files))),
+      };
+    }
+  },
+};
 
-const roles: Record<string, () => Promise<void>> = { main, source, downloads };
-const [role = 'main', ...rest] = positionals;
-/** Bytes that files are made of. */
-let noise: Buffer | undefined;
-
-await roles[role]?.();
-
-async function main(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'downburst-memory-'));
-  using processes = createProcesses(import.meta.filename, ['--files', values.files, '--mb', values.mb]);
-  try {
-    const port = await processes.start<number>('source');
-    console.log(`${files} files of ${values.mb} MiB at once, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`);
-    const report = await processes.start<Report>('downloads', String(port), folder);
-    const total = report.stored.reduce((sum, { bytes }) => sum + bytes, 0);
-    const sound = await Promise.all(
-      report.stored.map(async ({ sha256 }, i) => {
-        const expected = createHash('sha256');
-        for (const block of blocksOf(i)) expected.update(block);
-        const digest = expected.digest('hex');
-        return sha256 === digest && (await digestOf(join(folder, 'files', fileName(i)))) === digest;
-      }),
-    );
-    const residentMb = Math.max(report.sampledPeakBytes, report.systemPeakBytes) / 1e6;
-    const passed = total === files * bytes && sound.every(Boolean) && residentMb < MAX_RESIDENT_MB;
-    console.log(`downloaded        ${(total / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s`);
-    console.log(`digests           ${sound.filter(Boolean).length} of ${files} right, as downloaded and as stored`);
-    console.log(`budget, peak      ${(report.budgetPeakBytes / 1e6).toFixed(0)} MB`);
-    console.log(`resident, sampled ${(report.sampledPeakBytes / 1e6).toFixed(0)} MB`);
-    console.log(
-      `resident, system  ${(report.systemPeakBytes / 1e6).toFixed(0)} MB; must be below ${MAX_RESIDENT_MB} MB`,
-    );
-    console.log(passed ? 'passed' : 'FAILED');
-    process.exitCode = passed ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-/** Serves file `/n`, as fast as it is taken. */
-async function source(): Promise<void> {
-  const server = createServer((request, response) => {
-    response.writeHead(200, { 'content-length': bytes });
-    // A client that goes away ends its own response only.
-    pipeline(Readable.from(blocksOf(Number(request.url?.slice(1)))), response).catch(() => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  process.send?.((server.address() as AddressInfo).port);
-}
-
-async function downloads(): Promise<void> {
-  const [port, folder = ''] = rest;
-  const store = createFileStore({
-    root: join(folder, 'files'),
-    tempRoot: join(folder, 'temp'),
-    metadataRoot: join(folder, 'metadata'),
-  });
-  const budget = createByteBudget(DEFAULT_BUDGET_BYTES);
-  const downloader = createDownloader({
-    files: slowed(store),
-    clock: systemClock,
-    budget,
-    resolve: () => Promise.reject(new Error('there are no names here')),
-    allowedNetworks: parseNetworks(['127.0.0.0/8']),
-  });
-  let sampledPeakBytes = 0;
-  const sampler = setInterval(
-    () => (sampledPeakBytes = Math.max(sampledPeakBytes, process.memoryUsage.rss())),
-    SAMPLE_MS,
-  );
-  const { signal } = new AbortController();
-  const began = performance.now();
-  const stored = await Promise.all(
-    Array.from({ length: files }, (_, i) =>
-      downloader.download({
-        batchId: 'bench',
-        entry: { index: i + 1, url: `http://127.0.0.1:${port}/${i}`, key: fileName(i) },
-        options: { ...DEFAULT_OPTIONS, prefix: '', ownPrefix: true },
-        headers: {},
-        signal,
-        enterHost: () => Promise.resolve(),
-      }),
-    ),
-  );
-  const seconds = (performance.now() - began) / 1000;
-  clearInterval(sampler);
-  await downloader.close();
-  const systemPeakBytes = process.resourceUsage().maxRSS * 1024;
-  const report: Report = { stored, sampledPeakBytes, systemPeakBytes, budgetPeakBytes: budget.peakBytes, seconds };
-  process.send?.(report);
-}
-
-/** The same store with slow parts, so that the source has to wait. */
-function slowed(store: ObjectStore): ObjectStore {
-  return {
-    ...store,
-    async putPart(...part) {
-      await setTimeout(PART_DELAY_MS);
-      return store.putPart(...part);
-    },
+/** Each size has a source of its own for its round. */
+function playOf(context: Context, files: FileSet) {
+  return async (signal: AbortSignal) => {
+    await using source = await startSource(context, files);
+    const job = { urls: urlsOf(source, files), files, parent: context.memoryFolder, connections: CONNECTIONS };
+    return await downburst(context, job).play(signal);
   };
-}
-
-function fileName(i: number): string {
-  return `${i}.bin`;
-}
-
-/** The content of file `i`: the same in every process, and another one for each file and each of its blocks. */
-function* blocksOf(i: number): Generator<Buffer> {
-  noise ??= createHash('shake256', { outputLength: 2 * MIB })
-    .update('downburst')
-    .digest();
-  for (let left = bytes, n = 0; left > 0; left -= MIB, n++) {
-    const from = (i * 7919 + n * 104_729) % MIB;
-    yield noise.subarray(from, from + Math.min(left, MIB));
-  }
 }

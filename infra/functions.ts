@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Memory for what mostly waits, in MB: a thousand records of 1 KB, and a third of a vCPU. */
 const LIGHT_MB = 512;
 
-/** Memory for a list of ten million entries (bench/plan.ts), in MB: the most that a new account may have. */
+/** Memory for a list of ten million entries (bench/submit.ts), in MB: the most that a new account may have. */
 const PLANNER_MB = 3008;
 
 /** The longest there is: a file that is under way when the turn's budget is spent can still be finished. */

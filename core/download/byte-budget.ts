@@ -4,7 +4,7 @@ const MIB = 1024 ** 2;
 
 /**
  * Bytes of memory in which one worker keeps the bodies of all its downloads, unless its host knows better: eight parts
- * of 8 MiB, for a host that shares its memory among several workers. bench/memory.ts measures what that comes to.
+ * of 8 MiB, for a host that shares its memory among several workers. bench/slow-store.ts measures what that comes to.
  */
 export const DEFAULT_BUDGET_BYTES = 64 * MIB;
 

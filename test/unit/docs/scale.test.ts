@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-const MODEL = fileURLToPath(new URL('../../../bench/scale.ts', import.meta.url));
+const MODEL = fileURLToPath(new URL('../../../bench/fleet.ts', import.meta.url));
 
 /** A table's row without what the formatter pads it with. */
 const bare = (line: string) => line.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
