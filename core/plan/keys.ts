@@ -94,6 +94,19 @@ function cut(text: string, bytes: number): string {
  * others. A function of the URL alone, so that a second run meets the files of the first.
  */
 export function defaultKey(url: URL): string {
+  if (last.href !== url.href) last = { href: url.href, key: makeDefaultKey(url) };
+  return last.key;
+}
+
+/** Whether a key is the default one of a canonical URL. */
+export function isDefaultKey(key: string, href: string): boolean {
+  return key === (last.href === href ? last.key : defaultKey(new URL(href)));
+}
+
+/** The one that was made last: while a list is planned, each is asked for again as soon as it was made. */
+let last = { href: '', key: '' };
+
+function makeDefaultKey(url: URL): string {
   const { parts, exact } = takeApart(url);
   const plain = `${parts.host}/${parts.path}`;
   if (exact && fits(plain)) return plain;
