@@ -39,7 +39,7 @@ interface Place {
 }
 
 /**
- * PutObject for a fifth of the processor's time that the SDK takes, which for small files is more than all the rest of a
+ * PutObject for a third of the processor's time that the SDK takes, which for small files is more than all the rest of a
  * worker. Endpoint, credentials, clock, sockets, limits and retries are those of `s3`; only the request is made here. A bucket
  * that is asked in another way than by plain Signature Version 4, such as a directory bucket, is left to the SDK.
  */

@@ -18,7 +18,7 @@ export interface Unsigned {
 
 /**
  * Signs requests to S3 by Signature Version 4 (docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html): what
- * the SDK's signer does, for a tenth of the time, since it knows what it signs and keeps the key of the day.
+ * the SDK's signer does, for a fraction of the time, since it knows what it signs and keeps the key of the day.
  *
  * @returns the headers to send, all of which are signed
  */

@@ -44,7 +44,7 @@ it('every benchmark ends at its tiny size, with right files from each contestant
     expect(rows[0], title).toMatchObject({ state: 'played' });
     for (const { contestant, state, rounds } of rows) {
       expect(rounds, contestant).toHaveLength(state === 'played' ? 1 : 0);
-      expect(output).toMatch(new RegExp(`^${contestant} .*(\\d|not installed)$`, 'm'));
+      expect(output).toMatch(new RegExp(`^${contestant} .*(\\d|–|not installed)$`, 'm'));
     }
   }
   expect(await leftIn(temp)).toEqual([]);
