@@ -41,7 +41,12 @@ describe('object store: S3', () => {
       struck.add(command);
       return fault;
     };
-    const s3 = createS3Store({ client: clients.s3, puts: clients.puts, bucket: aws.config.filesBucket, prefix: 'files/' });
+    const s3 = createS3Store({
+      client: clients.s3,
+      puts: clients.puts,
+      bucket: aws.config.filesBucket,
+      prefix: 'files/',
+    });
     const close = () => {
       for (const client of [clients.s3, aws.clients.s3, aws.clients.sqs, aws.clients.dynamo]) client.destroy();
     };
