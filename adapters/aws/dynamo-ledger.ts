@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { inLanes } from '../../core/model/lanes.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
-import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
 import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
 
@@ -22,6 +22,7 @@ import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
  * |------------|--------------|------------|
  * | batch      | the batch id | `BATCH`    |
  * | shard      | the batch id | `S00000`   |
+ * | helper     | `HELPERS` and the batch id, since who reads a batch does not want them | its name |
  * | list item  | `BATCHES`    | batch id   |
  * | open item  | `OPEN`       | batch id   |
  * | claim      | `CLAIMS`     | its key    |
@@ -44,6 +45,8 @@ const shardKey = (batchId: string, shard: number): ItemKey => ({
   pk: batchId,
   sk: `S${String(shard).padStart(5, '0')}`,
 });
+const helpersOf = (batchId: string) => `HELPERS ${batchId}`;
+const helperKey = (batchId: string, name: string): ItemKey => ({ pk: helpersOf(batchId), sk: name });
 const claimKey = (key: string): ItemKey => ({ pk: CLAIMS, sk: key });
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -55,6 +58,8 @@ const LONGEST_BATCH_MS = OPTION_RANGES.deadlineSeconds.max * 1000;
 /** When DynamoDB may drop an item, in its seconds since the epoch. */
 const ttlOfBatch = ({ deadline }: BatchRecord) => Math.ceil((deadline + KEPT_MS) / 1000);
 const ttlOfShard = ({ wakeAt }: ShardRecord) => Math.ceil((wakeAt + LONGEST_BATCH_MS + KEPT_MS) / 1000);
+/** Helpers are not waited for as long as shards, and nobody reads of them afterwards. */
+const ttlOfHelper = ({ askedAt }: HelperRecord) => Math.ceil((askedAt + LONGEST_BATCH_MS + KEPT_MS) / 1000);
 
 const ttlOfClaim = ({ expiresAt }: ClaimRecord) => Math.ceil(expiresAt / 1000);
 
@@ -202,7 +207,17 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
       await remove(batchKey(batchId));
       await remove({ pk: LIST, sk: batchId });
       await inLanes(query(batchId), SHARDS_AT_ONCE, ({ sk }) => remove({ pk: batchId, sk: sk?.S ?? '' }));
+      const helpers = helpersOf(batchId);
+      await inLanes(query(helpers), SHARDS_AT_ONCE, ({ sk }) => remove({ pk: helpers, sk: sk?.S ?? '' }));
     },
+
+    createHelper: (helper) => create(helperKey(helper.batchId, helper.name), helper, ttlOfHelper(helper)),
+    async getHelper(batchId, name) {
+      const item = await get(helperKey(batchId, name));
+      return item && (recordOf(item) as HelperRecord);
+    },
+    replaceHelper: (next) => replace(helperKey(next.batchId, next.name), next, ttlOfHelper(next)),
+    removeHelper: (batchId, name) => remove(helperKey(batchId, name)),
 
     async getClaim(key) {
       const item = await get(claimKey(key));

@@ -34,7 +34,7 @@ export function createSqsTickets(client: SQSClient, queueUrl: string, clock: Clo
   async function sendSome(tickets: readonly Ticket[]): Promise<void> {
     let entries = tickets.map((ticket, at) => ({
       Id: String(at),
-      MessageBody: JSON.stringify({ batchId: ticket.batchId, shard: ticket.shard }),
+      MessageBody: JSON.stringify(bodyOf(ticket)),
       // Fair queues: the backlog of one batch does not keep the others waiting.
       MessageGroupId: ticket.batchId,
     }));
@@ -100,13 +100,17 @@ function wholeSeconds(ms: number): number {
 }
 
 function toDelivery({ Body = '', MessageId = '', ReceiptHandle = '', Attributes }: Message): Delivery {
-  const { batchId, shard } = JSON.parse(Body) as Ticket;
   return {
-    ticket: { batchId, shard },
+    ticket: bodyOf(JSON.parse(Body) as Ticket),
     messageId: MessageId,
     receipt: ReceiptHandle,
     receiveCount: Number(Attributes?.ApproximateReceiveCount),
   };
+}
+
+/** What a ticket says, and nothing else. */
+function bodyOf({ batchId, shard, helper }: Ticket): Ticket {
+  return { batchId, shard, ...(helper !== undefined && { helper }) };
 }
 
 async function unlessStale(call: Promise<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
 import { closing, openDatabase, type Closeable } from './database.ts';
 
@@ -19,6 +19,13 @@ const SCHEMA = `
     rev INTEGER NOT NULL,
     record TEXT NOT NULL,
     PRIMARY KEY (batch_id, shard)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS helpers (
+    batch_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    rev INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (batch_id, name)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS claims (
     key TEXT PRIMARY KEY,
@@ -65,6 +72,15 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
   const deleteOpen = database.prepare('DELETE FROM open_batches WHERE id = ?');
   const deleteBatch = database.prepare('DELETE FROM batches WHERE id = ?');
   const deleteShards = database.prepare('DELETE FROM shards WHERE batch_id = ?');
+  const insertHelper = database.prepare(
+    'INSERT INTO helpers (batch_id, name, rev, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const selectHelper = database.prepare('SELECT record FROM helpers WHERE batch_id = ? AND name = ?');
+  const updateHelper = database.prepare(
+    'UPDATE helpers SET rev = ?, record = ? WHERE batch_id = ? AND name = ? AND rev = ?',
+  );
+  const deleteHelper = database.prepare('DELETE FROM helpers WHERE batch_id = ? AND name = ?');
+  const deleteHelpers = database.prepare('DELETE FROM helpers WHERE batch_id = ?');
   const selectClaim = database.prepare('SELECT record FROM claims WHERE key = ?');
   const insertClaim = database.prepare(
     'INSERT INTO claims (key, rev, expires_at, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -128,7 +144,23 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
         insertOpen.run(batchId);
         deleteBatch.run(batchId);
         deleteShards.run(batchId);
+        deleteHelpers.run(batchId);
       }),
+
+    createHelper: (helper) =>
+      Promise.try(
+        () => insertHelper.run(helper.batchId, helper.name, helper.rev, JSON.stringify(helper)).changes === 1,
+      ),
+    getHelper: (batchId, name) =>
+      Promise.try(() => {
+        const row = selectHelper.get(batchId, name);
+        return row && (JSON.parse(String(row.record)) as HelperRecord);
+      }),
+    replaceHelper: (next) =>
+      Promise.try(
+        () => updateHelper.run(next.rev, JSON.stringify(next), next.batchId, next.name, next.rev - 1).changes === 1,
+      ),
+    removeHelper: (batchId, name) => Promise.try(() => void deleteHelper.run(batchId, name)),
 
     getClaim: (key) =>
       Promise.try(() => {

@@ -9,6 +9,7 @@ const SCHEMA = `
     message_id TEXT PRIMARY KEY,
     batch_id TEXT NOT NULL,
     shard INTEGER NOT NULL,
+    helper TEXT,
     visible_at INTEGER NOT NULL,
     receive_count INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
@@ -23,13 +24,13 @@ export function createSqliteTickets(path: string, clock: Clock): Tickets & Close
   const database = openDatabase(path, SCHEMA);
   // Each change is one statement, and so atomic between threads.
   const insert = database.prepare(`
-    INSERT INTO tickets (message_id, batch_id, shard, visible_at, receive_count)
-    SELECT value ->> 'messageId', value ->> 'batchId', value ->> 'shard', :now, 0 FROM json_each(:tickets)
+    INSERT INTO tickets (message_id, batch_id, shard, helper, visible_at, receive_count)
+    SELECT value ->> 'messageId', value ->> 'batchId', value ->> 'shard', value ->> 'helper', :now, 0 FROM json_each(:tickets)
   `);
   const take = database.prepare(`
     UPDATE tickets SET visible_at = :until, receive_count = receive_count + 1
     WHERE message_id IN (SELECT message_id FROM tickets WHERE visible_at <= :now ORDER BY visible_at LIMIT :limit)
-    RETURNING message_id AS messageId, batch_id AS batchId, shard, receive_count AS receiveCount
+    RETURNING message_id AS messageId, batch_id AS batchId, shard, helper, receive_count AS receiveCount
   `);
   const hide = database.prepare('UPDATE tickets SET visible_at = ? WHERE message_id = ? AND receive_count = ?');
   const remove = database.prepare('DELETE FROM tickets WHERE message_id = ? AND receive_count = ?');
@@ -38,7 +39,7 @@ export function createSqliteTickets(path: string, clock: Clock): Tickets & Close
   return {
     send: (tickets) =>
       Promise.try(() => {
-        const rows = tickets.map(({ batchId, shard }) => ({ messageId: randomUUID(), batchId, shard }));
+        const rows = tickets.map((ticket) => ({ messageId: randomUUID(), ...ticket }));
         insert.run({ now: clock.now(), tickets: JSON.stringify(rows) });
       }),
     receive: (limit, visibilityMs) =>
@@ -61,12 +62,14 @@ interface Taken {
   messageId: string;
   batchId: string;
   shard: number;
+  helper: string | null;
   receiveCount: number;
 }
 
 /** A receipt names the delivery by its count: the next delivery's count makes it stale. */
-function toDelivery({ messageId, batchId, shard, receiveCount }: Taken): Delivery {
-  return { ticket: { batchId, shard }, messageId, receipt: `${messageId}/${receiveCount}`, receiveCount };
+function toDelivery({ messageId, batchId, shard, helper, receiveCount }: Taken): Delivery {
+  const ticket = { batchId, shard, ...(helper !== null && { helper }) };
+  return { ticket, messageId, receipt: `${messageId}/${receiveCount}`, receiveCount };
 }
 
 function parseReceipt(receipt: string): [messageId: string, receiveCount: number] {

@@ -50,3 +50,13 @@ export function parseResultsKey(key: string): ResultsPart | undefined {
 export function waitingKey(batchId: string, shard: number, seq: number, epoch: number, n: number): string {
   return `batches/${batchId}/waiting/${digits(shard, 5)}/${digits(seq, 8)}.${digits(epoch, 8)}.${n}.json`;
 }
+
+/** A helper by its name: the n-th that was asked for the file of the entry `index`. */
+export const helperName = (index: number, n: number) => `F${index}.${n}`;
+
+/** What a helper has to do; there before anybody can hold it, and never changed. */
+export const orderKey = (batchId: string, helper: string) => `batches/${batchId}/waiting/${helper}/order.json`;
+
+/** The parts that have landed by a helper; `n` counts what it has written of them. */
+export const landedKey = (batchId: string, helper: string, n: number) =>
+  `batches/${batchId}/waiting/${helper}/${n}.json`;

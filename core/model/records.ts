@@ -114,6 +114,34 @@ export interface Owner {
   turn: string;
 }
 
+/**
+ * Help that a shard has asked for: another worker fetches some parts of one of its large files, in one turn. It counts
+ * nothing, and is held once: whoever it was, what ends it ends it for good.
+ */
+export interface HelperRecord {
+  batchId: string;
+  /** `F{index}.{n}`: the n-th that was asked for the file of the entry `index`. */
+  name: string;
+  /** The shard that asked for it, and names it for as long as it is not known to have ended. */
+  shard: number;
+  /** Raised by one with every update. */
+  rev: number;
+  askedAt: number;
+  /** Who took it, once. */
+  owner?: Owner | undefined;
+  leaseUntil: number;
+  /** Key of the newest object with the parts that have landed, if any have. */
+  landed?: string | undefined;
+  /** Milliseconds that its worker has worked for it, up to its last checkpoint. */
+  workedMs?: number | undefined;
+  /** The shard wants its parts back; its worker ends at the next look. */
+  recalled?: boolean | undefined;
+  /** By its worker, or by the shard that took its parts back from nobody, or from who has died. */
+  endedAt?: number | undefined;
+  /** What it ended of, if not of being done: the source may have said when to come back. */
+  fault?: { code: FailureCode; httpStatus?: number | undefined; retryAt?: number | undefined } | undefined;
+}
+
 export interface ShardRecord extends Counts {
   batchId: string;
   shard: number;
@@ -150,13 +178,15 @@ export interface ShardRecord extends Counts {
   sweptAt?: number | undefined;
   /** Key of the newest waiting object, if entries wait. */
   waiting?: string | undefined;
+  /** Names of the helpers that are out for the one file of the shard that has any. */
+  helpers?: readonly string[] | undefined;
   /** Leases that ran out, since the last clean release or progress. */
   crashes: number;
   /** Only entries are left that lead into hosts planned for other shards; set once, never taken back. */
   abroad?: boolean | undefined;
   /** Speed over about the last minute, and when it was measured. */
   rate?: { filesPerSecond: number; bytesPerSecond: number; at: number } | undefined;
-  /** Milliseconds of all turns together, up to their last checkpoints. */
+  /** Milliseconds of all turns together, up to their last checkpoints, and of helpers that have ended. */
   workedMs?: number | undefined;
   finishedAt?: number | undefined;
 }

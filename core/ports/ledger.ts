@@ -1,7 +1,7 @@
-import type { BatchRecord, ClaimRecord, ShardRecord } from '../model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../model/records.ts';
 
 /**
- * The store of batch and shard records, and of claims. Every read sees every write that was answered before.
+ * The store of batch, shard and helper records, and of claims. Every read sees every write that was answered before.
  *
  * A record is replaced only as a whole and only by who has read it: `replace…` takes a record whose `rev` is one
  * higher than the one read. An update is thus absolute, never an increment, and landing it twice is landing it once.
@@ -41,8 +41,16 @@ export interface Ledger {
   /** Ends the sweeper's interest in a batch; doing it twice is fine. */
   dropOpen(batchId: string): Promise<void>;
 
+  /** `false` if the helper exists; it is then left as it is. No reading of shards shows it. */
+  createHelper(helper: HelperRecord): Promise<boolean>;
+  getHelper(batchId: string, name: string): Promise<HelperRecord | undefined>;
+  /** Lands only if the stored `rev` is `next.rev - 1`; `false` otherwise. */
+  replaceHelper(next: HelperRecord): Promise<boolean>;
+  /** Doing it twice is fine. */
+  removeHelper(batchId: string, name: string): Promise<void>;
+
   /**
-   * Removes a batch: its record first, then its place in the list and its shards. It becomes open before, so that a
+   * Removes a batch: its record first, then its place in the list, its shards and its helpers. It becomes open before, so that a
    * crash half-way leaves an open item without a batch. Doing it twice is fine.
    */
   removeBatch(batchId: string): Promise<void>;

@@ -1,7 +1,9 @@
-/** Says that a worker may take a turn at a shard. It holds no state: lost, late or doubled, it does no harm. */
+/** Says that a worker may take a turn at a shard, or help it. It holds no state: lost, late or doubled, it does no harm. */
 export interface Ticket {
   batchId: string;
   shard: number;
+  /** Name of the helper that the shard asks for. */
+  helper?: string | undefined;
 }
 
 /** A ticket as it was received. */

@@ -237,6 +237,7 @@ describe('items', () => {
       'Query',
       'DeleteItem S00000',
       'DeleteItem S00001',
+      'Query',
     ]);
   });
 

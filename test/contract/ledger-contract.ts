@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Ledger } from '../../core/ports/ledger.ts';
-import { batchRecord, claimRecord, shardRecord } from './records.ts';
+import { batchRecord, claimRecord, helperRecord, shardRecord } from './records.ts';
 
 /** What every ledger must do. `create` answers an empty one and sees to its end after the running test. */
 export function describeLedger(name: string, create: () => Promise<Ledger>): void {
@@ -207,6 +207,46 @@ export function describeLedger(name: string, create: () => Promise<Ledger>): voi
       expect(await ledger.replaceShard(shardRecord(batch.id, 0, { rev: 2 }))).toBe(false);
       await ledger.dropOpen(batch.id);
       expect(await ledger.listOpen()).toEqual([]);
+    });
+
+    test('a helper is made once, replaced only by who has read its newest revision, and removed however often', async () => {
+      const ledger = await create();
+      const helper = helperRecord('b', 'F3.1');
+      expect(await ledger.getHelper('b', 'F3.1')).toBeUndefined();
+      expect(await ledger.replaceHelper({ ...helper, rev: 2 })).toBe(false);
+      expect(await ledger.createHelper(helper)).toBe(true);
+      expect(await ledger.createHelper({ ...helper, endedAt: 5 })).toBe(false);
+      expect(await ledger.getHelper('b', 'F3.1')).toEqual(helper);
+      const fault = { code: 'RATE_LIMITED', httpStatus: 429, retryAt: 7 } as const;
+      const ended = {
+        ...helper,
+        rev: 2,
+        owner: { ticket: 't', turn: 'u' },
+        leaseUntil: 9,
+        landed: 'k',
+        fault,
+        endedAt: 8,
+      };
+      expect(await ledger.replaceHelper(ended)).toBe(true);
+      for (const rev of [1, 2, 4]) expect(await ledger.replaceHelper({ ...helper, rev }), `${rev}`).toBe(false);
+      expect(await ledger.getHelper('b', 'F3.1')).toEqual(ended);
+      for (const other of ['F3.2', 'F31.1']) expect(await ledger.getHelper('b', other)).toBeUndefined();
+      for (let times = 0; times < 2; times++) await ledger.removeHelper('b', 'F3.1');
+      expect(await ledger.getHelper('b', 'F3.1')).toBeUndefined();
+    });
+
+    test('helpers are no shards: who reads a batch or its shards does not see them; they go with the batch', async () => {
+      const ledger = await create();
+      const [batch, other] = [batchRecord(), batchRecord()];
+      const shard = shardRecord(batch.id, 0, { helpers: ['F0.1'] });
+      await ledger.createBatch(batch);
+      await ledger.createShard(shard);
+      for (const { id } of [batch, other]) await ledger.createHelper(helperRecord(id, 'F0.1'));
+      expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards: [shard] });
+      expect(await ledger.readShards(batch.id, { from: 9, limit: 9, descending: true })).toEqual([shard]);
+      await ledger.removeBatch(batch.id);
+      expect(await ledger.getHelper(batch.id, 'F0.1')).toBeUndefined();
+      expect(await ledger.getHelper(other.id, 'F0.1')).toEqual(helperRecord(other.id, 'F0.1'));
     });
 
     test('a claim is made once, and replaced only by who has read its newest revision', async () => {

@@ -1,6 +1,12 @@
 import { v7 } from 'uuid';
 import { DEFAULT_OPTIONS } from '../../core/model/options.ts';
-import { noCounts, type BatchRecord, type ClaimRecord, type ShardRecord } from '../../core/model/records.ts';
+import {
+  noCounts,
+  type BatchRecord,
+  type ClaimRecord,
+  type HelperRecord,
+  type ShardRecord,
+} from '../../core/model/records.ts';
 
 /** A batch as a submit writes it, created at `createdAt`. */
 export function batchRecord(changes: Partial<BatchRecord> = {}): BatchRecord {
@@ -46,6 +52,11 @@ export function shardRecord(batchId: string, shard: number, changes: Partial<Sha
     crashes: 0,
     ...changes,
   };
+}
+
+/** A helper as a shard offers it. */
+export function helperRecord(batchId: string, name: string, changes: Partial<HelperRecord> = {}): HelperRecord {
+  return { batchId, name, shard: 0, rev: 1, askedAt: Date.UTC(2030, 0, 1), leaseUntil: 0, ...changes };
 }
 
 /** A claim as the first request with its key makes it. */

@@ -31,6 +31,12 @@ export function describeTickets(name: string, create: () => Promise<TicketsUnder
       expect(await tickets.receive(CALL_LIMIT, LONG_MS)).toEqual([]);
     });
 
+    test("a helper's ticket says which one it is of", async () => {
+      const { tickets } = await create();
+      await tickets.send([{ ...ticket(3), helper: 'F12.1' }]);
+      expect((await receiveOne(tickets, LONG_MS)).ticket).toEqual({ ...ticket(3), helper: 'F12.1' });
+    });
+
     test('sending no tickets sends none', async () => {
       const { tickets } = await create();
       await tickets.send([]);

@@ -1,4 +1,4 @@
-import type { BatchRecord, ClaimRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Delivery, Ticket, Tickets } from '../../core/ports/tickets.ts';
@@ -18,6 +18,8 @@ const QUEUE_VISIBILITY_MS = 900_000;
 export class Servers {
   readonly batches = new Map<string, BatchRecord>();
   readonly shards = new Map<string, ShardRecord>();
+  /** By batch and name. */
+  readonly helpers = new Map<string, HelperRecord>();
   readonly open = new Set<string>();
   readonly claims = new Map<string, ClaimRecord>();
   /** Ids of all batches that ever were. */
@@ -32,6 +34,8 @@ export class Servers {
   changed: (batchId: string, shard: number, by: Actor) => void = () => undefined;
   /** Called when a lease is taken. */
   leased: (record: ShardRecord, by: Actor) => void = () => undefined;
+  /** Called when a helper is taken. */
+  taken: (record: HelperRecord, by: Actor) => void = () => undefined;
   /** Called when a worker's checkpoint lands. */
   landed: (record: ShardRecord, by: Actor) => void = () => undefined;
   private ids = 0;
@@ -102,7 +106,26 @@ export class Servers {
         for (const shard of await call('query shards', () => this.shardsOf(batchId))) {
           await call(`remove shard ${shard.shard}`, () => void this.shards.delete(id(shard)));
         }
+        for (const key of await call('query helpers', () => [...this.helpers.keys()]))
+          if (key.startsWith(batchId)) await call(`remove helper ${key}`, () => void this.helpers.delete(key));
       },
+      createHelper: (helper) =>
+        call(`create helper ${helper.name}${helper.endedAt ? ' ENDED' : ''}`, () => {
+          if (this.helpers.has(nameOf(helper))) return false;
+          this.helpers.set(nameOf(helper), copy(helper));
+          return true;
+        }),
+      getHelper: (batchId, name) => call(`get helper ${name}`, () => copy(this.helpers.get(nameOf({ batchId, name })))),
+      replaceHelper: (next) =>
+        call(describeHelper(next), () => {
+          const former = this.helpers.get(nameOf(next));
+          if (former?.rev !== next.rev - 1) return false;
+          this.helpers.set(nameOf(next), copy(next));
+          if (next.owner && !former.owner) this.taken(next, actor);
+          return true;
+        }),
+      removeHelper: (batchId, name) =>
+        call(`remove helper ${name}`, () => void this.helpers.delete(nameOf({ batchId, name }))),
       getClaim: (key) => call('get claim', () => copy(this.claims.get(key))),
       putClaim: (next) =>
         call(`claim rev ${next.rev}`, () => {
@@ -190,7 +213,7 @@ export class Servers {
     };
     return {
       send: (tickets) =>
-        call(`send ${tickets.map((t) => t.shard).join()}`, () => {
+        call(`send ${tickets.map((t) => t.helper ?? t.shard).join()}`, () => {
           for (const ticket of tickets) {
             this.sent += 1;
             this.queue.push({
@@ -224,9 +247,11 @@ export class Servers {
     if (!message) return undefined;
     message.receives += 1;
     message.receipt = `${message.id}:${++this.ids}`;
-    message.visibleAt = this.scheduler.now + QUEUE_VISIBILITY_MS;
-    const { batchId, shard, id, receipt, receives } = message;
-    return { ticket: { batchId, shard }, messageId: id, receipt, receiveCount: receives };
+    // Of a helper that there is to be held once, a queue that delivers twice says the most while it is held.
+    const isTwice = message.helper !== undefined && !this.scheduler.calm && this.scheduler.chance(0.2);
+    message.visibleAt = this.scheduler.now + (isTwice ? 0 : QUEUE_VISIBILITY_MS);
+    const { batchId, shard, helper, id, receipt, receives } = message;
+    return { ticket: { batchId, shard, helper }, messageId: id, receipt, receiveCount: receives };
   }
 
   loseTicket(): void {
@@ -243,4 +268,13 @@ export class UploadLost extends Error {
 function describe(next: ShardRecord): string {
   const what = next.finishedAt ? 'FINISHED' : next.owner ? `epoch ${next.epoch}` : 'released';
   return `shard ${next.shard} rev ${next.rev} seq ${next.seq} cursor ${next.cursor} ${what} d${next.done} f${next.failed} c${next.crashes}`;
+}
+
+/** Where a helper's record is kept. */
+export function nameOf({ batchId, name }: Pick<HelperRecord, 'batchId' | 'name'>): string {
+  return `${batchId}/${name}`;
+}
+
+function describeHelper({ name, rev, owner, recalled, endedAt }: HelperRecord): string {
+  return `helper ${name} rev ${rev}${owner ? ' held' : ''}${recalled ? ' recalled' : ''}${endedAt ? ' ENDED' : ''}`;
 }
