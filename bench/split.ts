@@ -159,7 +159,7 @@ async function download(): Promise<void> {
     const end = () => {
       lent -= 1;
     };
-    return Promise.resolve<Loan>({ end, drop: end });
+    return Promise.resolve<Loan>({ end, drop: end, handOver: () => end });
   };
   const samples: number[] = [];
   const sampler = setInterval(() => void samples.push(process.memoryUsage.rss()), SAMPLE_MS);

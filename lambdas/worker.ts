@@ -4,6 +4,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import * as z from 'zod';
 import { createByteBudget } from '../core/download/byte-budget.ts';
 import { createDownloader } from '../core/download/create-downloader.ts';
+import { helpFrom } from '../core/download/help-wanted.ts';
 import { WORKER_MB } from '../core/model/limits.ts';
 import type { Delivery, Ticket } from '../core/ports/tickets.ts';
 import { runTurn, type TurnDeps } from '../core/turn/turn.ts';
@@ -20,6 +21,9 @@ const BUDGET_BYTES = 16 * 3 * 8 * 1024 ** 2;
 export function budgetBytes(workerMemoryMb: number): number {
   return Math.floor((BUDGET_BYTES * workerMemoryMb) / WORKER_MB);
 }
+
+/** A worker at its network's limit brings some 75 MB a second; one that brings less than this waits for its source. */
+const WORKER_BYTES_PER_SECOND = 50e6;
 
 type RemainingTime = Pick<Context, 'getRemainingTimeInMillis'>;
 
@@ -65,7 +69,14 @@ export function createWorkerHandler(deps: TurnDeps, log: Log) {
   };
 }
 
-const ticketSchema = z.object({ batchId: z.uuid(), shard: z.int().min(0) });
+const ticketSchema = z.object({
+  batchId: z.uuid(),
+  shard: z.int().min(0),
+  helper: z
+    .string()
+    .regex(/^F\d+\.\d+$/)
+    .optional(),
+});
 
 function toDelivery({ messageId, receiptHandle, body, attributes }: SQSRecord): Delivery | undefined {
   const ticket = parseTicket(body);
@@ -84,15 +95,16 @@ function parseTicket(body: string): Ticket | undefined {
 
 /** The handler as a deployment has it. */
 export function workerOf({ config, service, files, log }: Environment): ReturnType<typeof createWorkerHandler> {
-  const { download } = createDownloader({
+  const { download, fetchParts } = createDownloader({
     files,
     clock: service.clock,
     budget: createByteBudget(budgetBytes(config.workerMemoryMb)),
     resolve: (hostname) => lookup(hostname, { all: true }),
     allowedNetworks: config.allowedNetworks,
+    help: helpFrom(WORKER_BYTES_PER_SECOND),
     meter: service.meter,
   });
-  return createWorkerHandler({ ...service, download }, log);
+  return createWorkerHandler({ ...service, download, fetchParts }, log);
 }
 
 export const handler = entryPoint(workerOf);

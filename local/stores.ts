@@ -7,6 +7,7 @@ import { createSqliteTickets } from '../adapters/sqlite/tickets.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { DeploymentLimits, Service } from '../core/batch/service.ts';
 import { openUploads } from '../core/batch/uploads.ts';
+import { helpFrom, type HelpSettings } from '../core/download/help-wanted.ts';
 import { DEFAULT_OPTIONS, OPTION_RANGES } from '../core/model/options.ts';
 import { TURNS_PER_THREAD } from './worker-pool.ts';
 
@@ -115,6 +116,14 @@ export const LEAST_PART_BYTES = 4 * MIB;
 /** Bytes in which one of `workers` threads keeps the bodies of all its downloads. */
 export function budgetBytesFor(workers: number): number {
   return Math.max(MIN_BUDGET_BYTES, Math.floor(BUDGET_BYTES / workers));
+}
+
+/** What one thread brings at least where nothing but itself holds it up: bench/split.ts sees 330 MB/s over 64 connections. */
+const THREAD_BYTES_PER_SECOND = 200e6;
+
+/** When one of `workers` threads asks others to help with a large file; a single one has nobody to ask. */
+export function helpFor(workers: number): HelpSettings | undefined {
+  return workers > 1 ? helpFrom(THREAD_BYTES_PER_SECOND) : undefined;
 }
 
 /** Connections of a shard that works many small hosts: what one event loop holds with ease. */

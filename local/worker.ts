@@ -7,7 +7,7 @@ import { runTurn } from '../core/turn/turn.ts';
 import type { TurnDeps } from '../core/turn/turn.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 import { createService } from './service.ts';
-import { budgetBytesFor, LEAST_PART_BYTES, openStores } from './stores.ts';
+import { budgetBytesFor, helpFor, LEAST_PART_BYTES, openStores } from './stores.ts';
 
 /** A worker thread: takes turns that the main thread hands it, with connections and a byte budget of its own. */
 
@@ -27,8 +27,10 @@ const downloader = createDownloader({
   resolve: (hostname) => lookup(hostname, { all: true }),
   allowedNetworks: settings.allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
   leastPartBytes: LEAST_PART_BYTES,
+  help: helpFor(settings.workers),
 });
-const deps: TurnDeps = { ...createService(stores, settings, post), download: downloader.download };
+const { download, fetchParts } = downloader;
+const deps: TurnDeps = { ...createService(stores, settings, post), download, fetchParts };
 
 const stop = new AbortController();
 const turns = new Set<Promise<void>>();

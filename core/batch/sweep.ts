@@ -124,7 +124,7 @@ async function sendDue(
 }
 
 /**
- * For a host whose workers all died with it, and whose queue is its own: frees their shards at once, without counting
+ * For a host whose workers all died with it, and whose queue is its own: frees their shards and helpers at once, without counting
  * crashes, brings planning on, and sends every shard a ticket. One batch's trouble does not keep it from the others.
  * Secrets of submissions that died before there was a batch go, and so do old lists.
  */
@@ -146,6 +146,11 @@ async function recoverBatch(service: PlanningService, batchId: string): Promise<
 
   const open = shards.filter((shard) => shard.finishedAt === undefined);
   for (const shard of open) {
+    for (const name of shard.helpers ?? []) {
+      const helper = await ledger.getHelper(batchId, name);
+      if (helper && helper.endedAt === undefined)
+        await ledger.replaceHelper({ ...helper, rev: helper.rev + 1, endedAt: clock.now() });
+    }
     if (!shard.owner) continue;
     const { rev, epoch } = shard;
     const freed = { owner: undefined, leaseUntil: 0, wakeAt: clock.now() };

@@ -8,7 +8,9 @@ import { beginAttempt, type Attempt } from './attempt.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { createConnections } from './connections.ts';
 import { compareSaved } from './digests.ts';
-import { keyOf, ownerOf, type Download, type Job, type Stored } from './downloader.ts';
+import { keyOf, ownerOf, type Download, type FetchParts, type Job, type Stored } from './downloader.ts';
+import { createFetchParts } from './fetch-parts.ts';
+import type { HelpSettings } from './help-wanted.ts';
 import { createHostAddresses, type Resolver } from './host-addresses.ts';
 import { createKeptDigests } from './kept-digests.ts';
 import { isOwn, METADATA } from './object-headers.ts';
@@ -33,12 +35,15 @@ export interface DownloaderDeps {
   leastPartBytes?: number;
   /** Bytes of the smallest file that is fetched over several connections: 256 MiB if left out. */
   splitBytes?: number;
+  /** When other workers are asked to help with a file; never if left out. */
+  help?: HelpSettings | undefined;
   /** Left out where nobody looks at metrics. */
   meter?: Meter | undefined;
 }
 
 export interface Downloader {
   download: Download;
+  fetchParts: FetchParts;
   /** Closes the connections that are kept alive. Call it when no download is under way. */
   close: () => Promise<void>;
 }
@@ -64,6 +69,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     keptDigests,
     leastPartBytes,
     splitBytes,
+    help: deps.help,
   };
 
   async function download(job: Job): Promise<Stored> {
@@ -222,7 +228,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     await files.abortUpload(keyOf(job), uploadId).catch(() => undefined);
   }
 
-  return { download, close: () => connections.close() };
+  return { download, fetchParts: createFetchParts(storing), close: () => connections.close() };
 }
 
 /** A job that knows what it was last told to keep. */

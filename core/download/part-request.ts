@@ -1,10 +1,13 @@
 import type { BatchOptions } from '../model/options.ts';
-import type { Attempt } from './attempt.ts';
+import { beginAttempt, type Attempt } from './attempt.ts';
+import { readBody } from './body.ts';
+import type { Room } from './byte-budget.ts';
 import { rangedLength, rangeHeaders, type ByteRange, type Version } from './continuation.ts';
 import type { Answer } from './exchange.ts';
 import { REDIRECTS } from './redirect.ts';
 import { ask, discard, refusesRest, type SourceDeps } from './source.ts';
 import { statusFailure } from './status.ts';
+import type { TimeLimit } from './time-limits.ts';
 import { failure } from './translate.ts';
 
 /** The source does not give this range, which says nothing of whether it would give the whole. */
@@ -21,7 +24,7 @@ export interface PartSource {
   url: URL;
   headers: Readonly<Record<string, string>>;
   version: Version;
-  options: Pick<BatchOptions, 'userAgent' | 'maxRedirects' | 'timeouts'>;
+  options: BatchOptions;
 }
 
 /**
@@ -45,4 +48,32 @@ export async function openPart(
     throw failure('SOURCE_CHANGED', status);
   if (status < 300 || REDIRECTS.has(status) || refusesRest(status)) throw new RangeRefused(status);
   throw statusFailure(status, retryAfter, deps.clock.now());
+}
+
+/**
+ * Reads a range of a file into its room, which grows with what comes. It must be just as long.
+ *
+ * Errors: those of `openPart`; `TRUNCATED`, `BAD_RESPONSE`; the signal's reason.
+ */
+export async function readPart(
+  deps: SourceDeps & { limitTime: () => TimeLimit },
+  source: PartSource,
+  range: { from: number; to: number },
+  room: Room,
+  signal: AbortSignal,
+): Promise<void> {
+  const bytes = range.to - range.from;
+  using own = beginAttempt(signal, deps.limitTime());
+  const answer = await openPart(deps, source, range, own);
+  let used = 0;
+  for await (const piece of readBody(answer, source.options, own, deps.clock)) {
+    if (used + piece.length > bytes) throw failure('BAD_RESPONSE', answer.status);
+    for (let rest = piece; rest.length > 0;) {
+      if (used === room.buffer.length) await room.grow(signal);
+      const copied = rest.copy(room.buffer, used);
+      used += copied;
+      rest = rest.subarray(copied);
+    }
+  }
+  if (used !== bytes) throw failure('TRUNCATED', answer.status);
 }

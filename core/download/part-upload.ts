@@ -21,6 +21,10 @@ export interface PartUploadOptions {
 export interface PartUpload {
   /** Whether there is something to complete or to abort. */
   readonly isBegun: boolean;
+  /** Its id, once a part has landed that somebody can go on from. */
+  readonly id: string | undefined;
+  /** Takes parts in that somebody else has stored. */
+  adopt: (parts: readonly Part[]) => void;
   /**
    * Stores a part; the upload is begun with the first one. The body is the caller's again once this has settled.
    *
@@ -46,6 +50,7 @@ export function createPartUpload(
   let known = landed;
   const underWay = new Set<Promise<void>>();
   let upload = begun && Promise.resolve(begun.uploadId);
+  let id = begun?.uploadId;
   let isOver = false;
 
   async function send(number: number, body: Buffer, announced: boolean): Promise<void> {
@@ -57,7 +62,17 @@ export function createPartUpload(
     // One that lands while its upload is given up is nothing to go on from.
     if (!announced || isOver) return;
     known = withPart(known, part);
+    id = uploadId;
     onProgress?.({ uploadId, parts: known });
+  }
+
+  function adopt(parts: readonly Part[]): void {
+    if (id === undefined || isOver) return;
+    for (const part of parts) {
+      landed = withPart(landed, part);
+      known = withPart(known, part);
+    }
+    onProgress?.({ uploadId: id, parts: known });
   }
 
   async function settle(): Promise<void> {
@@ -68,6 +83,10 @@ export function createPartUpload(
     get isBegun() {
       return upload !== undefined;
     },
+    get id() {
+      return id;
+    },
+    adopt,
     async put(number, body, announced = true) {
       const sending = send(number, body, announced);
       underWay.add(sending);
@@ -86,9 +105,9 @@ export function createPartUpload(
       if (isOver) return;
       isOver = true;
       await settle();
-      const id = await upload?.catch(() => undefined);
+      const begunId = await upload?.catch(() => undefined);
       // What cannot be aborted is left to the store's own expiry of uploads.
-      if (id !== undefined) await store.abortUpload(key, id).catch(() => undefined);
+      if (begunId !== undefined) await store.abortUpload(key, begunId).catch(() => undefined);
     },
   };
 }

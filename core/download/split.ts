@@ -1,16 +1,19 @@
 import { DownloadError, FAILURES } from '../model/failure.ts';
 import { REGROWTH } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
-import { beginAttempt, type Attempt } from './attempt.ts';
-import { readBody } from './body.ts';
+import type { Part } from '../ports/object-store.ts';
+import type { Attempt } from './attempt.ts';
 import type { BodyCheck } from './body-check.ts';
 import type { ByteBudget, Room } from './byte-budget.ts';
-import type { Loan } from './downloader.ts';
-import { openPart, RangeRefused, type PartSource } from './part-request.ts';
+import type { Helpers, Loan, Slice } from './downloader.ts';
+import { createFreeParts } from './free-parts.ts';
+import type { HelpSettings } from './help-wanted.ts';
+import { RangeRefused, readPart, type PartSource } from './part-request.ts';
 import type { PartUpload } from './part-upload.ts';
 import type { SourceDeps } from './source.ts';
 import type { TimeLimit } from './time-limits.ts';
-import { failure, toDownloadError } from './translate.ts';
+import { createSplitHelp } from './split-help.ts';
+import { toDownloadError } from './translate.ts';
 
 /** Parts in a row that fail before a file is left to the attempt's own connection; those under way together are one. */
 const MOST_FAULTS = 3;
@@ -18,6 +21,8 @@ const MOST_FAULTS = 3;
 export interface SplitDeps extends SourceDeps {
   limitTime: () => TimeLimit;
   budget: ByteBudget;
+  /** When other workers are asked to help; never if left out. */
+  help?: HelpSettings | undefined;
 }
 
 export interface SplitFile {
@@ -37,6 +42,8 @@ export interface SplitFile {
   seen: () => void;
   /** Lends a connection to the host that answered. */
   borrow: ((host: string, signal: AbortSignal) => Promise<Loan>) | undefined;
+  /** Other workers that fetch parts, or could. */
+  helpers: Helpers | undefined;
   /** Awaited before each request over the attempt's own connection. */
   again: (host: string) => Promise<void>;
   /** Called as soon as one of these has failed. */
@@ -75,10 +82,10 @@ interface Task {
 export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt): Split {
   const { source, options, length, partBytes, upload, inOrder } = file;
   const { origin } = source.url;
+  /** In the store, or the stream's own to store. */
   const there = new Set(file.landed);
   const count = Math.ceil(length / partBytes);
-  /** Parts that nobody fetches, in their order. */
-  const free = Array.from({ length: count }, (_, i) => i + 1).filter((number) => !there.has(number));
+  const free = createFreeParts(Array.from({ length: count }, (_, i) => i + 1).filter((number) => !there.has(number)));
   /** Rooms of those among them that were given back. */
   const rooms = new Map<number, Room>();
   /** Parts that came before their turn. */
@@ -93,7 +100,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   let news = Promise.withResolvers<undefined>();
   let lending: Promise<void> | undefined;
   /** Parts that are not in the store. */
-  let missing = free.length;
+  let missing = free.count;
   let faults = 0;
   let isRefused = false;
   /** Whether the source refuses what it gave before, as one does whose URL has a signature that has run out. */
@@ -103,6 +110,30 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   /** Whether the source has given a range, and not only promised to. */
   let isProven = file.landed.length > 0;
 
+  const help =
+    file.helpers &&
+    createSplitHelp({
+      clock: deps.clock,
+      settings: deps.help,
+      helpers: file.helpers,
+      connectionsPerFile: options.connectionsPerFile,
+      order: () => {
+        // In their order parts have to be seen by one worker; and a host's pace is kept by one.
+        const isAlone = inOrder !== undefined || options.requestsPerSecondPerHost !== undefined || !mayLend();
+        return isAlone || upload.id === undefined ? undefined : { source, uploadId: upload.id, partBytes };
+      },
+      parts: {
+        free: () => free.count,
+        lent: () => lanes.size,
+        take: (most) => free.take(most),
+        giveBack: giveBackFrom,
+      },
+      changed: () => {
+        start();
+        tell();
+      },
+    });
+
   const rangeOf = (number: number) => ({ from: (number - 1) * partBytes, to: Math.min(length, number * partBytes) });
 
   function tell(): void {
@@ -110,8 +141,32 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     news = Promise.withResolvers();
   }
 
+  /** A helper has ended: its parts are anybody's but those that are in the store. */
+  function giveBackFrom({ first, last }: Slice): number {
+    let count = 0;
+    for (let number = first; number <= last; number++) {
+      if (there.has(number)) continue;
+      free.add(number);
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Takes in what others have stored. */
+  function adopt(parts: readonly Part[]): void {
+    const fresh = parts.filter(({ number }) => !there.has(number));
+    if (fresh.length === 0 || signal.aborted) return;
+    for (const { number } of fresh) {
+      there.add(number);
+      free.leave({ first: number, last: number });
+    }
+    missing -= fresh.length;
+    upload.adopt(fresh);
+    tell();
+  }
+
   function giveBack({ number, room }: Task): void {
-    free.splice(free.findLastIndex((other) => other < number) + 1, 0, number);
+    free.add(number);
     if (!inOrder) room.release();
     else {
       rooms.set(number, room);
@@ -125,18 +180,18 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   /** The next part to be fetched. */
   async function take(until: AbortSignal): Promise<Task | undefined> {
     const back = takeGivenBack();
-    if (back || free.length === 0) return back;
+    if (back || free.count === 0) return back;
     if (!inOrder) {
       const number = free.pop();
       return number === undefined ? undefined : { number, room: openRoom(number) };
     }
-    const [next = count] = free;
+    const next = free.first ?? count;
     const room = openRoom(next);
     try {
       await fill(room, next, until);
       // Meanwhile others may have taken it, or given one back.
       const instead = takeGivenBack();
-      if (instead === undefined && free[0] === next) return { number: free.shift() ?? next, room };
+      if (instead === undefined && free.first === next) return { number: free.shift() ?? next, room };
       room.release();
       return instead ?? (await take(until));
     } catch (error) {
@@ -146,7 +201,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   }
 
   function takeGivenBack(): Task | undefined {
-    const [number] = free;
+    const number = free.first;
     const room = number === undefined ? undefined : rooms.get(number);
     if (number === undefined || !room) return undefined;
     free.shift();
@@ -165,24 +220,11 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   }
 
   async function read({ number, room }: Task): Promise<void> {
-    const range = rangeOf(number);
-    const bytes = range.to - range.from;
-    using own = beginAttempt(signal, deps.limitTime());
-    const answer = await openPart(deps, source, range, own);
-    let used = 0;
-    for await (const piece of readBody(answer, options, own, deps.clock)) {
-      if (used + piece.length > bytes) throw failure('BAD_RESPONSE', answer.status);
-      for (let rest = piece; rest.length > 0;) {
-        if (used === room.buffer.length) await room.grow(signal);
-        const copied = rest.copy(room.buffer, used);
-        used += copied;
-        rest = rest.subarray(copied);
-      }
-    }
-    if (used !== bytes) throw failure('TRUNCATED', answer.status);
+    await readPart(deps, source, rangeOf(number), room, signal);
     faults = 0;
     most = Math.min(options.connectionsPerFile - 1, most + most * REGROWTH);
     isProven = true;
+    help?.came(room.buffer.length);
     keep({ number, room });
   }
 
@@ -219,7 +261,8 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   async function send(number: number, room: Room): Promise<void> {
     try {
       await upload.put(number, room.buffer);
-      missing -= 1;
+      if (!there.has(number)) missing -= 1;
+      there.add(number);
     } catch (error) {
       attempt.fail(toDownloadError(error, 'store'));
     } finally {
@@ -245,7 +288,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     const before = faults;
     try {
       await read(task);
-      loan.end();
+      if (help?.gather(loan) !== true) loan.end();
     } catch (error) {
       if (signal.aborted) loan.drop();
       else {
@@ -256,12 +299,12 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     }
   }
 
-  const mayLend = () => free.length > 0 && !isRefused && !signal.aborted;
+  const mayLend = () => free.count > 0 && !isRefused && !signal.aborted;
 
   async function lend(borrow: NonNullable<SplitFile['borrow']>): Promise<void> {
     while (mayLend()) {
-      if (lanes.size >= Math.floor(most)) {
-        await Promise.race(lanes);
+      if (lanes.size + (help?.connections ?? 0) >= Math.floor(most)) {
+        await news.promise;
         continue;
       }
       const loan = await borrow(origin, signal);
@@ -272,6 +315,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       }
       const running = lane(task, loan).finally(() => {
         lanes.delete(running);
+        help?.check(mayLend());
         tell();
       });
       lanes.add(running);
@@ -285,14 +329,19 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       .finally(() => (lending = undefined));
   }
 
+  for (const helper of file.helpers?.join(adopt) ?? []) {
+    free.leave(helper);
+    help?.follow(helper);
+  }
+
   return {
     start,
 
     async claim(number, prepare) {
       if (inOrder) serveEarly(inOrder);
       // The stream is not given up for a range that may be refused.
-      while (free[0] !== number && !isProven && lanes.size > 0) await news.promise;
-      if (isStale || free[0] !== number || rooms.has(number)) return false;
+      while (free.first !== number && !isProven && lanes.size > 0) await news.promise;
+      if (isStale || free.first !== number || rooms.has(number)) return false;
       if (inOrder) {
         const { signal: enough } = givenBack;
         try {
@@ -301,10 +350,12 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
           if (signal.aborted || !enough.aborted) throw error;
           return false;
         }
-        if (free[0] !== number || rooms.has(number)) return false;
+        if (free.first !== number || rooms.has(number)) return false;
       }
       free.shift();
-      missing -= 1; // the stream's own to store
+      there.add(number); // the stream's own to store
+      missing -= 1;
+      help?.came(partBytes);
       return true;
     },
 
@@ -313,14 +364,19 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       attempt.signal.addEventListener('abort', tell, { once: true });
       while (missing > 0) {
         attempt.signal.throwIfAborted();
-        if (free.length > 0) await fetchOne();
-        else await news.promise;
+        if (free.count > 0) await fetchOne();
+        else {
+          help?.hurry();
+          await news.promise;
+        }
       }
       attempt.signal.throwIfAborted();
     },
 
     async stop() {
       stopped.abort(new Error('The file is no longer fetched in parts.'));
+      help?.check(false);
+      tell();
       await lending;
       await Promise.all(lanes);
       await Promise.all(storing);

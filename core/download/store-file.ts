@@ -10,6 +10,7 @@ import { isWantedType } from './content-type.ts';
 import { givesRanges, versionOf, type Version } from './continuation.ts';
 import { hashLive, hashSaved, type Digests, type Hashing } from './digests.ts';
 import { keyOf, ownerOf, type Job, type Stored } from './downloader.ts';
+import type { HelpSettings } from './help-wanted.ts';
 import type { KeptDigests } from './kept-digests.ts';
 import { objectHeaders } from './object-headers.ts';
 import { createObjectWriter, MAX_PARTS, partBytesFor } from './object-writer.ts';
@@ -28,6 +29,8 @@ export interface StoreFileDeps extends SourceDeps {
   allowances: (bytes: number) => Room;
   limitTime: () => TimeLimit;
   keptDigests: KeptDigests;
+  /** When other workers are asked to help; never if left out. */
+  help?: HelpSettings | undefined;
   /** Bytes of the smallest part, and of the smallest file that is split. */
   leastPartBytes: number;
   splitBytes: number;
@@ -151,6 +154,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
       inOrder: isCompared(entry) ? check : undefined,
       seen: mark,
       borrow: mayBorrow ? job.borrow : undefined,
+      helpers: job.helpers,
       again: job.enterHost,
       failed: job.requestFailed,
     };

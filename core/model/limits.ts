@@ -56,6 +56,21 @@ export const MAX_RETRY_AFTER_MS = 11 * HOUR;
 /** Files of so many bytes are fetched over several connections, if their source gives ranges. */
 export const SPLIT_BYTES = 256 * MIB;
 
+/** Helpers of one file at once; their names have to fit into the record of its shard. */
+export const MAX_HELPERS = 7;
+/** How often a shard looks at what its helpers have done. */
+export const HELPER_LOOK_MS = 2 * SECOND;
+/** A helper that no worker has taken by then is not needed: others keep them all busy. */
+export const HELPER_OFFER_MS = MINUTE;
+/** The longest that a helper should take for its parts: well below a turn. */
+export const HELPER_WORK_MS = 5 * MINUTE;
+/** So many helpers in a row of whom nothing came, and an attempt asks for no more. */
+export const MAX_FRUITLESS_HELPERS = 3;
+/** A file whose rest would come in less time is not worth another worker's start. */
+export const HELP_WORTH_MS = MINUTE;
+/** Over so long the speed is measured that decides on that. */
+export const HELP_MEASURE_MS = 5 * SECOND;
+
 /** A lease's length. A worker that died is missed after it. */
 export const LEASE_MS = 60 * SECOND;
 /** A worker that was not renewed by so long before its lease ends stops: what it has on the wire must land before. */

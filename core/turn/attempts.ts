@@ -6,6 +6,7 @@ import { bytesOf } from '../model/partial-file.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { BatchRecord } from '../model/records.ts';
 import type { Backlog } from './backlog.ts';
+import type { Helpers } from './helpers.ts';
 import { HostParked, hostDown, SLOW, type Host, type Hosts, type Slot } from './hosts.ts';
 import type { KeptUploads } from './kept-uploads.ts';
 import type { Loans } from './loans.ts';
@@ -28,6 +29,7 @@ export function createAttempts(deps: {
   /** The host that a redirect leads to; throws `LeadsAbroad`. */
   redirectTarget: (name: string) => Promise<Host>;
   borrow: Loans['borrow'];
+  helpers: Pick<Helpers, 'of' | 'leave' | 'recall'>;
   /** Whether the lease can no longer be relied on. */
   isFenced: () => boolean;
   /** Called whenever an attempt has ended or needs its connection no more, or something has landed that should not be lost. */
@@ -73,11 +75,13 @@ export function createAttempts(deps: {
         partial: waiting.partial,
         keep: (partial) => {
           waiting.partial = partial;
+          if (!partial) deps.helpers.recall(waiting);
           if (!partial || hasLanded) return;
           hasLanded = true;
           deps.changed(); // a checkpoint is due sooner
         },
         borrow: deps.borrow,
+        helpers: deps.helpers.of(waiting),
         requestFailed: (error) => {
           if (at.slot && FAILURES[error.code].verdict === 'host') hosts.faulted(at.slot, error);
         },
@@ -104,6 +108,7 @@ export function createAttempts(deps: {
       } else if (signal.aborted) putBack(waiting, clock.now());
       else await failed(waiting, at.slot, error, bytesOf(waiting.partial) > before);
     } finally {
+      deps.helpers.leave(waiting);
       // By now an entry that was put back can be taken again; its host's slot is free for it.
       if (at.slot) hosts.close(at.slot);
       storing.delete(signal);
@@ -173,6 +178,7 @@ export function createAttempts(deps: {
     const { index, url, key } = waiting.entry;
     const all = attempts + waiting.hostFaults + (waiting.advances ?? 0);
     backlog.settled(waiting);
+    deps.helpers.recall(waiting);
     settled.push({ index, url, key, ...end, attempts: all, settledAt: clock.now() });
     if (waiting.partial) await deps.uploads.abort([waiting]);
   }

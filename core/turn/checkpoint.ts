@@ -1,14 +1,12 @@
 import type { Service } from '../batch/service.ts';
 import type { FailureCode } from '../model/failure.ts';
-import { CARE_AFTER_CRASHES, FENCE_MS, LEASE_MS } from '../model/limits.ts';
-import { resultsKey, waitingKey } from '../model/layout.ts';
+import { CARE_AFTER_CRASHES, LEASE_MS } from '../model/limits.ts';
+import { helperName, resultsKey, waitingKey } from '../model/layout.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { bytesOf } from '../model/partial-file.ts';
 import { noCounts, sumCounts, type Counts, type ShardRecord } from '../model/records.ts';
+import { createFence } from './fence.ts';
 import { isEmpty, type WaitingList } from './waiting.ts';
-
-/** How long to wait before a write that failed is tried again. */
-const RETRY_MS = 500;
 
 /** A speed is averaged over about so long: an interval counts e times less for every minute that has passed since. */
 const RATE_MS = 60_000;
@@ -18,6 +16,8 @@ export interface Snapshot {
   outcomes: readonly Outcome[];
   cursor: number;
   list: WaitingList;
+  /** Milliseconds that helpers worked which the checkpoint before still named. */
+  helpedMs?: number;
 }
 
 /** What a turn's last checkpoint also writes. */
@@ -47,44 +47,19 @@ export function createCheckpointer(
 ) {
   const { ledger, state, clock, meter } = deps;
   const { batchId, shard, epoch } = acquired;
-  const lost = new AbortController();
   let record = acquired;
-  /** By this worker's own clock, counted from sending: later than this it must not rely on its lease. */
-  let fenceAt = acquired.leaseUntil - FENCE_MS;
   let waitingObjects = 0;
   let rateFrom = acquired.leaseUntil - LEASE_MS;
   let workedFrom = rateFrom;
-
-  function isFenced(): boolean {
-    if (!lost.signal.aborted && clock.now() >= fenceAt) lose();
-    return lost.signal.aborted;
-  }
-
-  function lose(): void {
+  const fence = createFence(clock, acquired.leaseUntil, () => {
     // A lease that was given back is not lost.
-    if (record.owner && !lost.signal.aborted) {
+    if (record.owner) {
       meter?.('LeasesLost', 1);
       deps.warn('a turn lost its lease', { batchId, shard, epoch });
     }
-    lost.abort(new Error(`The lease of shard ${shard} is lost.`));
-  }
-
-  /** Watches the lease for as long as the turn lasts, however long any call takes. */
-  async function watch(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !isFenced()) {
-      await clock.sleep(fenceAt - clock.now(), signal).catch(() => undefined);
-    }
-  }
-
-  /** Tries again until it works; `undefined` if the lease is over before. */
-  async function persist<T>(call: () => Promise<T | undefined>): Promise<T | undefined> {
-    while (!isFenced()) {
-      const answer = await call().catch(() => undefined);
-      if (answer !== undefined) return answer;
-      if (!isFenced()) await clock.sleep(RETRY_MS, lost.signal).catch(() => undefined);
-    }
-    return undefined;
-  }
+    return new Error(`The lease of shard ${shard} is lost.`);
+  });
+  const { persist, signal } = fence;
 
   /**
    * Writes a checkpoint, and with `release` gives the lease back. One at a time.
@@ -100,24 +75,25 @@ export function createCheckpointer(
     next.cursor = snapshot.cursor;
     next.retrying = list.entries.length;
     next.partialBytes = list.entries.reduce((sum, { partial }) => sum + bytesOf(partial), 0) || undefined;
+    next.helpers = list.helpers?.map(({ index, n }) => helperName(index, n));
     next.waiting = isEmpty(list) ? undefined : waitingKey(batchId, shard, seq, epoch, ++waitingObjects);
     // Progress: the crashes before it were not in vain. What care they led to stays until a clean release.
     if (outcomes.length > 0) next.crashes = Math.min(next.crashes, CARE_AFTER_CRASHES);
     const stored = storedBytes(next) - storedBytes(record);
     if (outcomes.length > 0 || stored > 0) next.rate = rateOf(outcomes.length, stored);
-    next.workedMs = (record.workedMs ?? 0) + clock.now() - workedFrom;
+    next.workedMs = (record.workedMs ?? 0) + clock.now() - workedFrom + (snapshot.helpedMs ?? 0);
     workedFrom = clock.now();
     if (release) applyRelease(next, release, clock.now());
 
     if (outcomes.length > 0) {
       const body = Buffer.from(outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''));
       const key = resultsKey(batchId, shard, { seq, epoch, failed });
-      if (!(await persist(() => state.put(key, body, { signal: lost.signal }).then(() => true)))) return false;
+      if (!(await persist(() => state.put(key, body, { signal }).then(() => true)))) return false;
     }
     if (next.waiting !== undefined) {
       const key = next.waiting;
       const body = Buffer.from(JSON.stringify(list));
-      if (!(await persist(() => state.put(key, body, { signal: lost.signal }).then(() => true)))) return false;
+      if (!(await persist(() => state.put(key, body, { signal }).then(() => true)))) return false;
     }
     if (!(await persist(() => commit(next)))) return false;
     measure(counts);
@@ -138,16 +114,16 @@ export function createCheckpointer(
     if (!(await ledger.replaceShard(sent).catch(() => false))) {
       landed = undefined;
       const stored = await ledger.getShard(batchId, shard);
-      if (stored?.epoch !== epoch || stored.rev > next.rev) lose();
+      if (stored?.epoch !== epoch || stored.rev > next.rev) fence.lose();
       // Nobody else writes in this epoch: one revision on is this checkpoint, sent now or by an earlier try.
       else if (stored.rev === next.rev) landed = stored;
     }
     if (!landed) return undefined;
     const former = record.waiting;
     record = landed;
-    fenceAt = landed.leaseUntil - FENCE_MS;
+    fence.renewed(landed.leaseUntil);
     if (former !== undefined && former !== landed.waiting)
-      await state.delete(former, { signal: lost.signal }).catch(() => undefined);
+      await state.delete(former, { signal }).catch(() => undefined);
     return true;
   }
 
@@ -166,11 +142,11 @@ export function createCheckpointer(
 
   return {
     write,
-    watch,
+    watch: fence.watch,
     persist,
-    isFenced,
+    isFenced: fence.isOver,
     /** Aborted once the lease cannot be relied on. */
-    lost: lost.signal,
+    lost: signal,
     /** The record as it last landed. */
     get record() {
       return record;

@@ -1,4 +1,5 @@
-import { DownloadError, type FailureCode } from '../model/failure.ts';
+import type { GiveBack } from '../download/downloader.ts';
+import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
 import {
   FIRST_CONNECTIONS,
   FIRST_SHARE,
@@ -26,6 +27,8 @@ export interface Host {
   /** How many it may have now: found by growing with success and halving with faults. Not whole. */
   limit: number;
   open: number;
+  /** Connections that helpers have: they count in `max` alone, since nobody here can have them make way. */
+  away: number;
   /** Counted faults; an attempt speaks for or against its host only if nothing was counted since it began. */
   round: number;
   /** Counted faults in a row. More than none: the host is probed, one connection at a time. */
@@ -92,6 +95,7 @@ export function createHosts(deps: {
         guest: known?.guest === true,
         limit: Math.min(max, known?.limit ?? Math.max(1, firstConnections * share)),
         open: 0,
+        away: 0,
         round: 0,
         failures: known?.failures ?? 0,
         strikes: known?.strikes ?? 0,
@@ -126,7 +130,7 @@ export function createHosts(deps: {
 
   function hasRoom(host: Host): boolean {
     const most = host.failures > 0 ? 1 : Math.max(1, Math.floor(host.limit));
-    return host.open < most && freeAt(host) <= now();
+    return host.open < most && host.open + host.away < host.max && freeAt(host) <= now();
   }
 
   /** Whether an entry may be started at the host now. */
@@ -142,7 +146,7 @@ export function createHosts(deps: {
   function mayLend(host: Host, lent: number): boolean {
     const most = host.failures > 0 ? 1 : Math.max(1, Math.floor(host.limit));
     const isFree = host.queue.length === 0 && host.down === undefined && freeAt(host) <= now();
-    return isFree && lent < most && host.open < host.max;
+    return isFree && lent < most && host.open + host.away < host.max;
   }
 
   function open(host: Host): Slot {
@@ -162,6 +166,17 @@ export function createHosts(deps: {
 
   function serve(host: Host): void {
     while (host.queue.length > 0 && hasRoom(host)) host.queue.shift()?.enter(open(host));
+  }
+
+  /** Leaves so many connections to a helper; answers how they are given back, and with what news of the host. */
+  function sendAway(host: Host, connections: number): GiveBack {
+    const { round } = host;
+    host.away += connections;
+    return (fault) => {
+      host.away -= connections;
+      if (fault && FAILURES[fault.code].verdict === 'host') faulted({ host, round }, fault);
+      serve(host);
+    };
   }
 
   /** A slot for a redirect; waits for one. Throws `HostParked`, `HOST_DOWN`, the signal's reason. */
@@ -271,6 +286,7 @@ export function createHosts(deps: {
     mayLend,
     open,
     close,
+    sendAway,
     enter,
     succeeded,
     slowed,

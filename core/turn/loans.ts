@@ -1,4 +1,4 @@
-import type { Loan } from '../download/downloader.ts';
+import type { GiveBack, Loan } from '../download/downloader.ts';
 import { FAILURES } from '../model/failure.ts';
 import { SLOW, type Host, type Hosts } from './hosts.ts';
 
@@ -56,7 +56,7 @@ export function createLoans(deps: {
       hosts.close(slot);
       deps.changed();
     }
-    return {
+    const loan: Loan = {
       drop,
       end(failure) {
         if (!isOut) return;
@@ -66,11 +66,29 @@ export function createLoans(deps: {
         else if (failure.httpStatus !== undefined) hosts.succeeded(slot);
         drop();
       },
+      handOver() {
+        const bringHome = sendAway(host, 1);
+        loan.end();
+        return bringHome;
+      },
+    };
+    return loan;
+  }
+
+  /** Leaves connections to a helper for as long as it is out; answers how they are given back. */
+  function sendAway(host: Host, connections: number): GiveBack {
+    const bringHome = hosts.sendAway(host, connections);
+    count += connections;
+    return (failure) => {
+      count -= connections;
+      bringHome(failure);
+      deps.changed();
     };
   }
 
   return {
     borrow,
+    sendAway,
     /** Lends up to so many connections. */
     serve(spare: number): void {
       for (const wish of wishes) {
@@ -86,7 +104,7 @@ export function createLoans(deps: {
       const times = [...wishes].map(({ host }) => hosts.freeAt(host)).filter((at) => at > now());
       return Math.min(Infinity, ...times);
     },
-    /** Connections that are lent now. */
+    /** Connections that are lent now, to helpers and here. */
     get count() {
       return count;
     },

@@ -17,6 +17,8 @@ export function createRounds(deps: {
   settled: Outcome[];
   /** Whether anything has come about that should not be lost with the worker. */
   hasNews: () => boolean;
+  /** Whether something waits for a checkpoint. */
+  isUrgent: () => boolean;
   snapshot: () => Snapshot;
   /** Called after each checkpoint that landed. */
   landed: (snapshot: Snapshot) => Promise<unknown>;
@@ -65,7 +67,7 @@ export function createRounds(deps: {
     /** Does what is due; a checkpoint goes on by itself. */
     async go(): Promise<void> {
       if (writing) return;
-      if (now() >= checkpointAt()) void checkpoint();
+      if (deps.isUrgent() || now() >= checkpointAt()) void checkpoint();
       else if (now() >= lookAt()) await look();
     },
     /** When something is due next. */

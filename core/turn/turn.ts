@@ -1,10 +1,11 @@
 import { closeAfter } from '../batch/close.ts';
 import { newToken } from '../batch/ids.ts';
 import type { Service } from '../batch/service.ts';
-import type { Download } from '../download/downloader.ts';
+import type { Download, FetchParts } from '../download/downloader.ts';
 import { MAX_TICKET_RECEIVES, MAX_TICKET_WAIT_MS, TICKET_VISIBILITY_MS } from '../model/limits.ts';
 import type { Delivery } from '../ports/tickets.ts';
 import { createCheckpointer } from './checkpoint.ts';
+import { help } from './help.ts';
 import { createKeptUploads } from './kept-uploads.ts';
 import { acquire } from './lease.ts';
 import { work } from './work.ts';
@@ -12,6 +13,8 @@ import { work } from './work.ts';
 /** What a worker gives a turn. */
 export interface TurnDeps extends Service {
   download: Download;
+  /** Left out by a worker that helps nobody. */
+  fetchParts?: FetchParts | undefined;
 }
 
 export interface TurnBounds {
@@ -25,7 +28,7 @@ export interface TurnBounds {
 export type Disposition = 'acknowledge' | 'keep';
 
 /**
- * Takes one turn at a ticket's shard: lease, work, checkpoints, release. Returns with nothing under way.
+ * Takes one turn at a ticket's shard, or as its helper: lease, work, checkpoints, release. Returns with nothing under way.
  * An error means that ledger or store failed; the ticket then comes back by itself, within its visibility.
  */
 export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBounds): Promise<Disposition> {
@@ -40,6 +43,12 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
 
   // First, since a queue may have hidden the ticket for much longer: who dies or fails from here on is missed in time.
   await hide(TICKET_VISIBILITY_MS);
+  const { helper } = delivery.ticket;
+  if (helper !== undefined) {
+    const { fetchParts } = deps;
+    if (fetchParts) await help({ ...deps, fetchParts }, delivery, helper, bounds, () => hide(TICKET_VISIBILITY_MS));
+    return 'acknowledge';
+  }
   const acquired = await acquire(deps, delivery, newToken(deps.random));
   if (acquired === 'acknowledge') return 'acknowledge';
   if ('visibleIn' in acquired) return keep(acquired.visibleIn);
@@ -61,6 +70,7 @@ export async function runTurn(deps: TurnDeps, delivery: Delivery, bounds: TurnBo
       await uploads.abandon(list);
       return 'keep';
     }
+    await end.tidy();
     if (end.finished || end.cancelled || end.abroad) {
       await closeAfter(deps, acquired.shard);
       return 'acknowledge';

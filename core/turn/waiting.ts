@@ -11,6 +11,8 @@ export interface WaitingEntry {
   hostFaults: number;
   /** Attempts that ended too, but got further than any before, and are not charged. */
   advances?: number | undefined;
+  /** Helpers that were asked for, ever: names are used once. */
+  helped?: number | undefined;
   /** What is in the store already. */
   partial?: PartialFile | undefined;
   /** The file was begun anew before, since its source had another version of it. */
@@ -52,11 +54,27 @@ export interface Aside {
   to: number;
 }
 
+/** A worker that was asked to fetch parts of an entry's file, and is not known to have ended. */
+export interface WaitingHelper {
+  /** Of the entry; and which of all its helpers it is, counted from 1. */
+  index: number;
+  n: number;
+  /** The parts, by number, and what they belong to. */
+  first: number;
+  last: number;
+  uploadId: string;
+  /** Where it has connections of this shard, and how many. */
+  host: string;
+  connections: number;
+}
+
 /** Everything a shard has open at a checkpoint besides its cursor. */
 export interface WaitingList {
   entries: WaitingEntry[];
   hosts: WaitingHost[];
   aside: Aside[];
+  /** Of one entry all of them. */
+  helpers?: WaitingHelper[] | undefined;
   /** Index of the entry that a careful turn is about to start with nothing else under way. */
   alone?: number | undefined;
 }
@@ -65,6 +83,6 @@ export function emptyWaitingList(): WaitingList {
   return { entries: [], hosts: [], aside: [] };
 }
 
-export function isEmpty(list: WaitingList): boolean {
-  return list.entries.length === 0 && list.hosts.length === 0 && list.aside.length === 0;
+export function isEmpty({ entries, hosts, aside, helpers = [] }: WaitingList): boolean {
+  return entries.length + hosts.length + aside.length + helpers.length === 0;
 }

@@ -4,6 +4,7 @@ import { manifestKey, secretsKey } from '../model/layout.ts';
 import {
   ABROAD_RETRY_MS,
   CARE_AFTER_CRASHES,
+  LEASE_MS,
   LINGER_MS,
   MAX_CRASHES,
   MAX_KILLS,
@@ -17,6 +18,7 @@ import { createAttempts } from './attempts.ts';
 import { createBacklog } from './backlog.ts';
 import { createBell } from './bell.ts';
 import type { Checkpointer, Release, Snapshot } from './checkpoint.ts';
+import { createHelpers } from './helpers.ts';
 import { createHosts } from './hosts.ts';
 import { createLoans } from './loans.ts';
 import type { KeptUploads } from './kept-uploads.ts';
@@ -29,6 +31,8 @@ import { emptyWaitingList, type WaitingEntry, type WaitingList } from './waiting
 /** The state to write with the release, and what the release says. */
 export interface WorkEnd extends Release {
   snapshot: Snapshot;
+  /** Removes what the snapshot names no more. */
+  tidy: () => Promise<void>;
 }
 
 /**
@@ -80,6 +84,15 @@ export async function work(
   using bell = createBell(clock);
   const redirectTarget = createRedirectTarget({ state: { get }, batch, shard, hosts, allowance });
   const loans = createLoans({ hosts, now, find: redirectTarget, changed: bell.ring });
+  const helpers = createHelpers({
+    service: deps,
+    shard,
+    checkpoints,
+    list,
+    loans,
+    find: redirectTarget,
+    changed: bell.ring,
+  });
   const attempts = createAttempts({
     clock,
     random,
@@ -91,6 +104,7 @@ export async function work(
     uploads,
     redirectTarget,
     borrow: loans.borrow,
+    helpers,
     isFenced: checkpoints.isFenced,
     changed: bell.ring,
     meter: deps.meter,
@@ -101,11 +115,13 @@ export async function work(
     checkpoints,
     batch,
     settled: attempts.settled,
-    hasNews: attempts.hasNews,
+    hasNews: () => attempts.hasNews() || helpers.hasNews(),
+    isUrgent: helpers.isUrgent,
     snapshot,
     landed: async ({ list }) => {
       uploads.name(list);
       await renewed();
+      await helpers.checkpointed(list);
     },
     ended: bell.ring,
   });
@@ -121,8 +137,10 @@ export async function work(
 
   function snapshot(): Snapshot {
     attempts.snapshotted();
-    const { cursor, list } = backlog.snapshot();
-    return { outcomes: attempts.settled.slice(), cursor, list: alone === undefined ? list : { ...list, alone } };
+    const { cursor, list: left } = backlog.snapshot();
+    const out = helpers.snapshot();
+    const list = { ...left, ...(out.length > 0 && { helpers: out }), ...(alone !== undefined && { alone }) };
+    return { outcomes: attempts.settled.slice(), cursor, list, helpedMs: helpers.takeWorkedMs() };
   }
 
   const isHalted = () => doom === undefined && rounds.batch.state !== 'running';
@@ -179,6 +197,8 @@ export async function work(
   try {
     const suspect = crashed ? list.entries.find(({ entry }) => entry.index === list.alone) : undefined;
     if (suspect) suspect.kills = (suspect.kills ?? 0) + 1;
+    await helpers.start();
+    if (careful) helpers.recallAll();
     if (shard.crashes >= MAX_CRASHES) await condemn('CRASHED');
 
     for (;;) {
@@ -190,10 +210,15 @@ export async function work(
 
       const nextAt = await backlog.nextAt();
       const spent = now() >= pullEnd;
-      if (attempts.count === 0 && (backlog.isEmpty() || spent || nextAt - now() > LINGER_MS)) break;
+      const isLast = attempts.count === 0 && nextAt === Infinity;
+      // Nothing is left for them to help with; until they are home their connections are no other shard's.
+      if (isLast) helpers.recallAll();
+      const waits = isLast && helpers.count > 0 && !spent;
+      if (attempts.count === 0 && !waits && (backlog.isEmpty() || spent || nextAt - now() > LINGER_MS)) break;
 
       await rounds.go();
-      const times = [rounds.nextAt(), redirectAt, loans.nextAt(), hardEnd];
+      await helpers.go();
+      const times = [rounds.nextAt(), helpers.nextAt(), redirectAt, loans.nextAt(), hardEnd];
       if (doom === undefined) times.push(batch.deadline);
       // What is due now waits for a connection; its end rings.
       if (!spent && nextAt > now()) times.push(nextAt);
@@ -206,17 +231,23 @@ export async function work(
     const isOver = now() >= hardEnd && !bounds.stop.aborted && !isHalted() && !checkpoints.isFenced();
     await attempts.abortAll('The turn ends.', isOver ? { startedAt } : undefined);
     await rounds.idle();
+    helpers.end();
     if (checkpoints.isFenced()) await uploads.abandon(backlog.snapshot().list);
   }
 
   await rounds.look();
   const { state } = rounds.batch;
-  const finished = backlog.isEmpty();
+  // Whoever is out is looked at again before its lease can have run out, however long nothing else is due.
+  const isHelped = helpers.count > 0;
+  const finished = backlog.isEmpty() && !isHelped;
   const nextAt = finished ? now() : await backlog.nextAt();
-  const abroad = nextAt === Infinity;
-  const wakeAt = abroad ? now() + ABROAD_RETRY_MS : Math.min(nextAt, batch.deadline);
+  const abroad = nextAt === Infinity && !isHelped;
+  const dueAt = isHelped ? Math.min(nextAt, now() + LEASE_MS) : nextAt;
+  const wakeAt = abroad ? now() + ABROAD_RETRY_MS : Math.min(dueAt, batch.deadline);
+  const last = snapshot();
   return {
-    snapshot: snapshot(),
+    snapshot: last,
+    tidy: () => helpers.checkpointed(last.list),
     finished,
     cancelled: state === 'cancelling' && !finished,
     abroad,

@@ -7,7 +7,8 @@ import { sweep } from '../../core/batch/sweep.ts';
 import { parseNetworks } from '../../core/download/address-guard.ts';
 import { createByteBudget, type ByteBudget } from '../../core/download/byte-budget.ts';
 import { createDownloader } from '../../core/download/create-downloader.ts';
-import type { Download } from '../../core/download/downloader.ts';
+import type { Download, FetchParts, PartsJob } from '../../core/download/downloader.ts';
+import type { HelpSettings } from '../../core/download/help-wanted.ts';
 import type { Resolver } from '../../core/download/host-addresses.ts';
 import { SWEEP_INTERVAL_MS, TICKET_VISIBILITY_MS } from '../../core/model/limits.ts';
 import type { PlanningService, Service } from '../../core/batch/service.ts';
@@ -16,7 +17,7 @@ import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Delivery } from '../../core/ports/tickets.ts';
 import { runTurn } from '../../core/turn/turn.ts';
 import { createService, submit, type TestService } from '../unit/batch/service.ts';
-import { watchClientSockets } from './client-sockets.ts';
+import { allIsSaid, watchClientSockets } from './client-sockets.ts';
 import { everyNameIsLocal } from './download.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
@@ -37,6 +38,7 @@ export interface BatchRigOptions {
   budgetBytes?: number;
   leastPartBytes?: number;
   splitBytes?: number;
+  help?: HelpSettings;
   allowedNetworks?: string[];
   resolve?: Resolver;
   /** Of the store in memory; may wait on the clock. */
@@ -65,6 +67,8 @@ export interface BatchRig {
   readonly service: TestService & { state: MemoryStore };
   /** Names that were looked up, one by one. */
   readonly lookUps: readonly string[];
+  /** What helpers were asked for, one by one. */
+  readonly helped: readonly PartsJob[];
   /** An origin on the rig's clock. */
   startOrigin: (answers: Readonly<Record<string, Answer>>, options?: OriginOptions) => Promise<Origin>;
   /**
@@ -100,14 +104,26 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8', '::1/128']),
     ...(options.leastPartBytes !== undefined && { leastPartBytes: options.leastPartBytes }),
     ...(options.splitBytes !== undefined && { splitBytes: options.splitBytes }),
+    help: options.help,
   });
   onTestFinished(() => downloader.close());
 
+  const helped: PartsJob[] = [];
   let underWay = 0;
   const download: Download = async (job) => {
     underWay += 1;
     try {
       return await downloader.download(job);
+    } finally {
+      underWay -= 1;
+    }
+  };
+
+  const fetchParts: FetchParts = async (job) => {
+    underWay += 1;
+    helped.push(job);
+    try {
+      await downloader.fetchParts(job);
     } finally {
       underWay -= 1;
     }
@@ -125,43 +141,44 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
       return instead;
     };
 
-  /** Whether both ends of every connection have heard all that the other one said. */
-  function allIsSaid(): boolean {
-    const log = origins.flatMap((origin) => origin.log);
-    return sockets.every((socket) => {
-      if (socket.destroyed) return true;
-      const peer = log.findLast(({ port }) => port === socket.localPort);
-      if (!peer) return options.deaf === true;
-      const heard = socket.isPaused() || socket.bytesRead === peer.sent; // paused: the store is slower than the source
-      return peer.open && heard && socket.bytesWritten === peer.received;
-    });
-  }
-
   /** Whether nothing more happens unless time moves on. */
   function isStill(): boolean {
     if (underWay === 0) return true;
-    return (files?.underWay() ?? 0) === 0 && origins.every(({ atRest }) => atRest) && allIsSaid();
+    return (
+      (files?.underWay() ?? 0) === 0 &&
+      origins.every(({ atRest }) => atRest) &&
+      allIsSaid(sockets, origins, options.deaf)
+    );
   }
 
-  /** Runs turns until they are over. */
+  /** Runs turns, and those of helpers that they ask for, until they are over. */
   async function work(deliveries: readonly Delivery[]): Promise<void> {
-    let over = false;
-    const isOver = () => over;
-    const bounds = { deadline: clock.now() + INVOCATION_MS, stop: new AbortController().signal };
-    const turns = Promise.all(deliveries.map((delivery) => takeTurn(delivery, bounds))).finally(() => (over = true));
-    turns.catch(() => undefined); // told below
-    for (let still = 0; !isOver();) {
+    const turns: Promise<void>[] = [];
+    let left = 0;
+    const begin = (delivery: Delivery) => {
+      const bounds = { deadline: clock.now() + INVOCATION_MS, stop: new AbortController().signal };
+      left += 1;
+      const turn = takeTurn(delivery, bounds).finally(() => (left -= 1));
+      turn.catch(() => undefined); // told below
+      turns.push(turn);
+    };
+    deliveries.forEach(begin);
+    for (let still = 0; left > 0;) {
       await setImmediate();
       still = isStill() ? still + 1 : 0;
       if (still < SETTLED_TURNS) continue;
       still = 0;
-      await clock.advanceTo(clock.nextDue() ?? clock.now());
+      const more = await faulty('receiver').tickets.receive(10, TICKET_VISIBILITY_MS);
+      if (more.length > 0) more.forEach(begin);
+      else await clock.advanceTo(clock.nextDue() ?? clock.now());
     }
-    await turns;
+    await Promise.all(turns);
   }
 
   async function takeTurn(delivery: Delivery, bounds: { deadline: number; stop: AbortSignal }): Promise<void> {
-    const end = await runTurn({ ...faulty('worker'), download }, delivery, bounds).catch(unlessFaulty('keep' as const));
+    const end = await runTurn({ ...faulty('worker'), download, fetchParts }, delivery, bounds).catch(
+      unlessFaulty('keep' as const),
+    );
     if (end === 'acknowledge') await service.tickets.acknowledge(delivery.receipt);
   }
 
@@ -232,6 +249,7 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
     budget,
     service,
     lookUps,
+    helped,
     run,
     deliver,
     async startOrigin(answers, originOptions) {

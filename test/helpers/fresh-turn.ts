@@ -9,13 +9,13 @@ import { everyNameIsLocal } from './download.ts';
 /** A turn of a worker that knows nothing of the earlier ones, if there is a ticket. */
 export async function freshTurn(
   service: Service & Pick<DownloaderDeps, 'files'>,
-  sizes: Pick<DownloaderDeps, 'leastPartBytes' | 'splitBytes'>,
+  sizes: Pick<DownloaderDeps, 'leastPartBytes' | 'splitBytes' | 'help'>,
   { turnMs, stop }: { turnMs: number; stop: AbortSignal },
 ): Promise<Disposition | undefined> {
   const { files, clock, tickets } = service;
   const [delivery] = await tickets.receive(1, 75_000);
   if (!delivery) return undefined;
-  const { download, close } = createDownloader({
+  const { download, fetchParts, close } = createDownloader({
     files,
     clock,
     budget: createByteBudget(32 * 1024 ** 2),
@@ -24,7 +24,10 @@ export async function freshTurn(
     ...sizes,
   });
   onTestFinished(close);
-  const disposition = await runTurn({ ...service, download }, delivery, { deadline: clock.now() + turnMs, stop });
+  const disposition = await runTurn({ ...service, download, fetchParts }, delivery, {
+    deadline: clock.now() + turnMs,
+    stop,
+  });
   if (disposition === 'acknowledge') await tickets.acknowledge(delivery.receipt);
   return disposition;
 }

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createAwsStores } from '../../../adapters/aws/stores.ts';
-import { TICKET_OVERDUE_MS } from '../../../core/model/limits.ts';
+import { LEASE_MS, TICKET_OVERDUE_MS } from '../../../core/model/limits.ts';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
 import type { FileDocument, StatusDocument } from '../../../http/documents.ts';
 import { S3_INTERNAL_ERROR, SLOW_DOWN, THROTTLED, type Fault, type WireCall } from '../../helpers/aws-wire.ts';
+import { allIsSaid, watchClientSockets } from '../../helpers/client-sockets.ts';
 import { cutOff, file, inTurn } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { rangeStart, serve } from '../../helpers/versions.ts';
@@ -130,6 +131,55 @@ test('a large file comes over several connections, and goes on with what a check
   expect(fleet.uploads()).toEqual({ begun: 1, unheard: 0, leftByDead: 0, leftOpen: [] });
   expect(most).toBeGreaterThan(2);
   expect(most).toBeLessThanOrEqual(connectionsPerHost);
+});
+
+test('where one worker is the limit others help with a large file; of one that dies the rest is fetched once its lease is over', async () => {
+  const partBytes = 5 * 1024 ** 2;
+  const large = { body: randomBytes(14 * partBytes - 1000), etag: '"1"' };
+  const [stored, died] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const sockets = watchClientSockets();
+  const origin = await startOrigin({
+    '/large.iso': async (visit) => {
+      const from = rangeStart(visit.request.headers);
+      // The other parts of the first round come once the upload is there; the file's beginning, once help has come.
+      if (from !== undefined && from < 13 * partBytes) await stored.promise;
+      if (from !== undefined) return serve(large)(visit);
+      const headers = { etag: large.etag, 'accept-ranges': 'bytes', 'content-length': large.body.length };
+      visit.response.writeHead(200, headers).write(large.body.subarray(0, 1000));
+      await died.promise;
+      visit.response.end(large.body.subarray(1000));
+    },
+  });
+  const url = origin.url('/large.iso');
+  const ofSource = () => sockets.filter(({ remotePort }) => remotePort === Number(new URL(url).port));
+  /** Workers by the parts that they have stored; the first one asks the others. */
+  const parts = new Map<string, number>();
+  let dead: string | undefined;
+  const fleet = await startFleet({
+    seed: 2,
+    sizes: {
+      leastPartBytes: partBytes,
+      splitBytes: 4 * partBytes,
+      help: { workerBytesPerSecond: 0, worthMs: 0, measureMs: 0 },
+    },
+    atRest: () => origin.atRest && allIsSaid(ofSource(), [origin]),
+    diesOf: ({ owner, command }) => {
+      if (command !== 'UploadPart') return false;
+      stored.resolve(undefined);
+      parts.set(owner, (parts.get(owner) ?? 0) + 1);
+      if (owner === 'worker 1' || dead !== undefined) return false;
+      dead = owner;
+      died.resolve(undefined);
+      return true;
+    },
+  });
+  const { id } = await submit(fleet, [url], { connectionsPerHost: 5 });
+  expect(await fleet.finish(id)).toMatchObject({ state: 'finished', total: 1, done: 1, pending: 0 });
+  await expectAllStored(fleet, id, new Map([[url, large.body]]));
+  expect(fleet.deaths).toBe(1);
+  expect(parts.size).toBeGreaterThan(1);
+  expect(fleet.elapsedMs).toBeGreaterThanOrEqual(LEASE_MS);
+  expect(fleet.uploads()).toMatchObject({ begun: 1, leftByDead: 0, leftOpen: [] });
 });
 
 // In 16 workers die while they take their lease.

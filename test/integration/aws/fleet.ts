@@ -6,7 +6,7 @@ import { createAwsStores } from '../../../adapters/aws/stores.ts';
 import type { DeploymentLimits, PlanningService, Service, Summary } from '../../../core/batch/service.ts';
 import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createByteBudget } from '../../../core/download/byte-budget.ts';
-import { createDownloader } from '../../../core/download/create-downloader.ts';
+import { createDownloader, type DownloaderDeps } from '../../../core/download/create-downloader.ts';
 import { SWEEP_INTERVAL_MS } from '../../../core/model/limits.ts';
 import type { StatusDocument } from '../../../http/documents.ts';
 import { createApiHandler } from '../../../lambdas/api.ts';
@@ -41,7 +41,9 @@ export interface FleetOptions {
   seed: number;
   limits?: Partial<DeploymentLimits>;
   /** From what size on files are fetched in parts, and in what parts; the deployment's if left out. */
-  sizes?: { leastPartBytes: number; splitBytes: number };
+  sizes?: Required<Pick<DownloaderDeps, 'leastPartBytes' | 'splitBytes'>> & Pick<DownloaderDeps, 'help'>;
+  /** Whether nothing is on its way between sources and workers. Without it time waits for every download. */
+  atRest?: () => boolean;
   /** Worker invocations at once. */
   maxConcurrency?: number;
   again?: EventSourceOptions['again'];
@@ -174,7 +176,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         worker.downloads -= 1;
       }
     };
-    const worker = { name, life, downloads: 0, work: createWorkerHandler({ ...service, download }, log) };
+    const { fetchParts } = downloader;
+    const worker = { name, life, downloads: 0, work: createWorkerHandler({ ...service, download, fetchParts }, log) };
     workers.add(worker);
     return worker;
   }
@@ -220,13 +223,15 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   wire.onAnswer = (call) => {
     // Without awaiting: an advance wakes sleepers, and none of them may be in the call's way.
     if (options.diesOf?.(call) === true) [...workers].find(({ name }) => name === call.owner)?.life.endAfter(1);
+    // While its sender's download is under way: it asks for help.
+    if (call.command === 'SendMessageBatch' && call.owner.startsWith('worker')) void source.poll();
     if (isFile(call)) void clock.advance(MS_PER_FILE);
     else if (call.command === 'UploadPart' && options.sizes) void clock.advance(MS_PER_PART);
   };
 
   function isQuiet(): boolean {
     const downloads = [...workers].some((worker) => !worker.life.isDead && worker.downloads > 0);
-    return !downloads && wire.underWay === 0 && !source.isBusy && asked === 0;
+    return (!downloads || options.atRest?.() === true) && wire.underWay === 0 && !source.isBusy && asked === 0;
   }
 
   async function settle(): Promise<void> {

@@ -44,13 +44,11 @@ function createLender(spare: number) {
           lent -= 1;
           serveWaiting();
         };
-        resolve({
-          drop,
-          end(failure) {
-            if (failure) failures.push(failure.code);
-            drop();
-          },
-        });
+        const end: Loan['end'] = (failure) => {
+          if (failure) failures.push(failure.code);
+          drop();
+        };
+        resolve({ drop, end, handOver: () => end });
       };
       waiting.push(grant);
       serveWaiting();

@@ -12,7 +12,7 @@ import {
   TICKET_LOST_MS,
   TICKET_OVERDUE_MS,
 } from '../../../core/model/limits.ts';
-import { shardRecord } from '../../contract/records.ts';
+import { helperRecord, shardRecord } from '../../contract/records.ts';
 import { changeShard, outcome, settle, shardOf } from './outcomes.ts';
 import {
   createService,
@@ -288,6 +288,20 @@ describe('a host that starts again after all its workers died', () => {
     expect(await shardOf(service, id, 0)).toMatchObject({ epoch: 4, leaseUntil: 0, crashes: 0 });
     expect(await shardOf(service, id, 0)).not.toHaveProperty('owner');
     expect((await takeTickets(service)).map(({ shard }) => shard)).toEqual([0, 1]);
+  });
+
+  test('ends the helpers that died with the host, and leaves those that had ended as they are', async () => {
+    const service = await createService();
+    const id = await createRunning(service);
+    const { ledger, clock } = service;
+    const held = helperRecord(id, 'F1.1', { owner: OWNER, leaseUntil: clock.now() + LEASE_MS });
+    const ended = helperRecord(id, 'F1.2', { endedAt: 1 });
+    for (const helper of [held, ended]) await ledger.createHelper(helper);
+    await changeShard(service, id, 0, { helpers: ['F1.1', 'F1.2', 'F1.3'] });
+    await recoverAfterRestart(service);
+    expect(await ledger.getHelper(id, 'F1.1')).toEqual({ ...held, rev: 2, endedAt: clock.now() });
+    expect(await ledger.getHelper(id, 'F1.2')).toEqual(ended);
+    expect(await ledger.getHelper(id, 'F1.3')).toBeUndefined();
   });
 
   test('leaves a paused batch at rest', async () => {

@@ -130,6 +130,7 @@ describe('a worker', () => {
     '{"batchId":"s3cr3t","shard":0}',
     '{"batchId":"01890a5d-ac96-774b-bcce-b302099a8057","shard":-1}',
     '{"batchId":"01890a5d-ac96-774b-bcce-b302099a8057","shard":"0"}',
+    '{"batchId":"01890a5d-ac96-774b-bcce-b302099a8057","shard":0,"helper":"s3cr3t"}',
   ])('drops a message that is no ticket, which would come back for ever: %s', async (body) => {
     const { work, logged } = await createWorker();
     expect(await work(sqsEvent({ body, messageId: 'm-1' }), invocation(15 * MINUTE))).toEqual({
