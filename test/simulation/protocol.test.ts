@@ -33,6 +33,17 @@ describe('a batch of hostile sources under crashes, lost answers, late writes, l
   }
 });
 
+test('where nobody dies and every call is answered, no upload is left open either, whoever has helped', async () => {
+  const met = new Set<string>();
+  // Of those in which large files are helped with.
+  for (let seed = 1; seed < RUNS / 4; seed += 4) {
+    const { violation, trace, codes } = await explore(core, seed, { faults: false });
+    if (violation) expect.fail(`seed ${seed}: ${violation.message}\n${trace.slice(-80).join('\n')}`);
+    for (const code of codes) met.add(code);
+  }
+  expect(met).toContain('helped without trouble');
+});
+
 test('the runs meet what they are meant to meet', () => {
   expect(careTurns).toBeGreaterThan(RUNS / 2);
   for (const [word, n] of words) expect(n, word).toBeGreaterThan(RUNS / 40);
@@ -52,6 +63,7 @@ test('the runs meet what they are meant to meet', () => {
     'cancelled while planned',
     'deleted',
     'large',
+    'helped',
   ]) {
     expect(codes, code).toContain(code);
   }

@@ -1,13 +1,13 @@
 import type { PlanningService, Service, Summary } from '../../core/batch/service.ts';
 import type { Outcome } from '../../core/model/outcome.ts';
 import { MAX_PLANNINGS } from '../../core/model/limits.ts';
-import type { BatchRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
 import type { WaitingList } from '../../core/turn/waiting.ts';
 import type { Core } from './core.ts';
 import { checkProgress, checkShard, must, outcomesOf, Violation } from './invariants.ts';
 import { Parks } from './parks.ts';
 import { Scheduler, type Actor } from './scheduler.ts';
-import { Servers } from './servers.ts';
+import { nameOf, Servers } from './servers.ts';
 import { createSources, drawList, LARGE_PARTS, type Connection } from './sources.ts';
 
 const DAY_MS = 86_400_000;
@@ -64,6 +64,8 @@ class World {
   private readonly announced = new Map<string, Summary>();
   private readonly progress = new Map<string, Record<string, number>>();
   private readonly epochs = new Map<Actor, { batchId: string; shard: number; epoch: number }>();
+  /** Helpers that workers hold. */
+  private readonly helping = new Map<Actor, HelperRecord>();
   private readonly parks = new Parks();
   private readonly stops = new Map<Actor, AbortController>();
   private readonly core: Core;
@@ -77,14 +79,15 @@ class World {
       opened: (connection) => this.guard(() => this.checkConnection(connection)),
       putOff: ({ actor, host }, until) => this.parks.heard(actor, host, until),
     });
-    this.list = drawList(this.scheduler, seed % 3 === 0);
-    this.connectionsPerHost = 1 + this.scheduler.int(4);
+    const large = seed % 4 === 1;
+    this.list = drawList(this.scheduler, { killers: seed % 3 === 0, large });
+    this.connectionsPerHost = (large ? 2 : 1) + this.scheduler.int(large ? 3 : 4);
     this.deadlineSeconds = this.scheduler.chance(0.15) ? 60 + this.scheduler.int(1800) : 7 * 86_400;
     this.limits = {
       maxShards: 1 + this.scheduler.int(4),
       minEntriesPerShard: 1 + this.scheduler.int(4),
-      connectionsPerShard: 1 + this.scheduler.int(2),
-      connectionsPerMixedShard: 2 + this.scheduler.int(3),
+      connectionsPerShard: (large ? 4 : 1) + this.scheduler.int(2),
+      connectionsPerMixedShard: (large ? 4 : 2) + this.scheduler.int(3),
       maxConnectionsPerHost: 16,
       maxTurns: 4,
     };
@@ -96,7 +99,16 @@ class World {
     const text = this.list.map(({ url }) => url).join('\n');
     const announced = JSON.stringify({ bytes: text.length, format: 'text' });
     this.servers.state.set(`lists/${LIST_ID}`, Buffer.from(text)).set(`lists/${LIST_ID}.json`, Buffer.from(announced));
-    this.servers.changed = (batchId, shard) => this.guard(() => checkShard(this.servers, batchId, shard));
+    this.servers.changed = (batchId, shard) =>
+      this.guard(() => {
+        checkShard(this.servers, batchId, shard);
+        this.checkHelpersHome(batchId, shard);
+      });
+    this.servers.taken = (record, by) => {
+      this.helping.set(by, record);
+      this.codes.add('helped');
+      this.trouble(record);
+    };
     this.servers.landed = (record, by) => this.parks.landed(by, record);
     this.servers.leased = (record, by) => this.guard(() => this.checkTakeover(record, by));
   }
@@ -144,6 +156,7 @@ class World {
       'stale-start',
       () => `${connection.actor.name} opens ${connection.index} in epoch ${lease?.epoch ?? 0}`,
     );
+    this.checkHelper(connection);
     const until = this.parks.until(connection.actor, connection.host);
     must(
       until <= this.scheduler.now,
@@ -156,13 +169,50 @@ class World {
         host === connection.host &&
         actor.alive &&
         !actor.wasFrozen &&
-        this.epochs.get(actor)?.batchId === lease?.batchId,
+        this.batchOf(actor) === this.batchOf(connection.actor),
     );
     must(
       open.length <= this.connectionsPerHost,
       'too-many-connections',
       () => `${open.length} of ${this.connectionsPerHost} to ${connection.host}`,
     );
+  }
+
+  /** Who has asked for help may not be there any more when it comes. */
+  private trouble({ batchId, shard }: HelperRecord): void {
+    const { scheduler } = this;
+    for (const [actor, lease] of this.epochs) {
+      if (!actor.alive || scheduler.calm || lease.batchId !== batchId || lease.shard !== shard) continue;
+      if (scheduler.chance(0.15)) scheduler.kill(actor, 'as help comes');
+      else if (scheduler.chance(0.15)) this.stop(actor);
+    }
+  }
+
+  private batchOf(actor: Actor): string | undefined {
+    return (this.epochs.get(actor) ?? this.helping.get(actor))?.batchId;
+  }
+
+  /** A helper opens no connection once its parts are somebody else's, unless time passed it by. */
+  private checkHelper({ actor, index }: Connection): void {
+    const held = this.helping.get(actor);
+    if (!held || actor.wasFrozen) return;
+    const record = this.servers.helpers.get(nameOf(held));
+    must(
+      record !== undefined && record.endedAt === undefined,
+      'stale-helper',
+      () => `${actor.name} opens ${index} although ${held.name} has ended`,
+    );
+  }
+
+  /** A shard that has finished of itself has no helper at work. */
+  private checkHelpersHome(batchId: string, shard: number): void {
+    if (this.servers.shards.get(`${batchId}/${shard}`)?.finishedAt === undefined) return;
+    if (this.servers.batches.get(batchId)?.state === 'cancelling') return;
+    for (const { actor } of this.sources.open) {
+      const held = this.helping.get(actor);
+      if (held?.batchId !== batchId || held.shard !== shard || !actor.alive || actor.wasFrozen) continue;
+      must(false, 'helper-left', () => `shard ${shard} finishes while ${actor.name} has connections`);
+    }
   }
 
   /** A worker that loses its lease has let go of its connections before, unless time passed it by. */
@@ -209,10 +259,12 @@ class World {
     if ((servers.shards.get(`${delivery.ticket.batchId}/${delivery.ticket.shard}`)?.crashes ?? 0) >= 2)
       this.careTurns += 1;
     const stop = new AbortController();
-    const actor = scheduler.spawn(`worker ${delivery.receipt} of shard ${delivery.ticket.shard}`, async (self) => {
+    const { shard, helper } = delivery.ticket;
+    const actor = scheduler.spawn(`worker ${delivery.receipt} of ${helper ?? `shard ${shard}`}`, async (self) => {
       const deps = {
         ...this.service(self),
         download: (job: Parameters<typeof this.sources.download>[1]) => this.sources.download(self, job),
+        fetchParts: (job: Parameters<typeof this.sources.fetchParts>[1]) => this.sources.fetchParts(self, job),
       };
       const bounds = { deadline: scheduler.now + INVOCATION_MS, stop: stop.signal };
       const disposition = await this.core.runTurn(deps, delivery, bounds);
@@ -323,7 +375,7 @@ class World {
     for (const id of ids) for (let twins = 1 + scheduler.int(2); twins > 0; twins--) remove(id);
     while (scheduler.busy()) {
       await flush();
-      if (!scheduler.step()) await this.advance(SWEEP_MS);
+      if (!scheduler.step() && scheduler.busy()) await this.advance(SWEEP_MS);
     }
     scheduler.calm = true;
     for (let i = 0; ; i++) {
@@ -363,8 +415,12 @@ class World {
 
   private stopOne(running: Actor[]): void {
     const actor = running[this.scheduler.int(running.length)];
-    const stop = actor && this.stops.get(actor);
-    if (!actor || !stop) return;
+    if (actor) this.stop(actor);
+  }
+
+  private stop(actor: Actor): void {
+    const stop = this.stops.get(actor);
+    if (!stop) return;
     this.scheduler.log(`${actor.name} is told to stop`);
     stop.abort(new Error('The host goes down.'));
   }
@@ -402,6 +458,7 @@ class World {
 
   private async checkEnd(): Promise<void> {
     this.status();
+    this.checkUploads();
     must(!this.ways.keyed || this.servers.born.size === 1, 'started-twice', () => [...this.servers.born].join());
     for (const batch of this.servers.batches.values()) {
       const { id } = batch;
@@ -435,6 +492,14 @@ class World {
       must(list.length === failed, 'failed-list-wrong', () => `${list.length} of ${failed}`);
       await this.checkPages(id, outcomes);
     }
+  }
+
+  /** Where nobody was lost, no call went astray and time passed nobody by, no upload is left open. */
+  private checkUploads(): void {
+    const trouble = / DIES | FREEZES|answer lost|still on the wire|: refused/;
+    if (this.scheduler.trace.some((line) => trouble.test(line))) return;
+    must(this.servers.uploads.size === 0, 'upload-left-open', () => [...this.servers.uploads.keys()].join());
+    if (this.codes.has('helped')) this.codes.add('helped without trouble');
   }
 
   /** A batch without a plan was cancelled before, or no planner lived long enough. */
