@@ -47,9 +47,6 @@ function* placesOf(shards: readonly ShardPlan[]): Generator<{ host: string; shar
   }
 }
 
-/** Lines that are written between two steps. */
-const LINES_PER_STEP = 1000;
-
 async function persistManifest(
   { state }: Pick<Service, 'state'>,
   batchId: string,
@@ -58,11 +55,10 @@ async function persistManifest(
   step: () => Promise<void>,
 ): Promise<PlannedShard[]> {
   await using writer = createObjectWriter(state, manifestKey(batchId), { contentType: 'application/x-ndjson' });
-  let lines = 0;
   const ranges = await writeManifest(
-    async (line) => {
-      if (++lines % LINES_PER_STEP === 0) await step();
-      await writer.write(line);
+    async (lines) => {
+      await step();
+      await writer.write(lines);
     },
     shards,
     table,

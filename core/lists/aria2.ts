@@ -122,5 +122,5 @@ function itemOf({ line, url, dir, out, headers, digests, problem }: Download): L
 /** Of what is no URL nothing: that is said when the entry is checked. */
 function keyOf(url: string): string {
   const parsed = URL.parse(url);
-  return parsed ? defaultKey(parsed) : 'none';
+  return parsed ? defaultKey(parsed.href) : 'none';
 }

@@ -89,7 +89,7 @@ function checkDigest(field: string, digits: number, value: unknown, report: Repo
 }
 
 function checkKey(value: unknown, url: URL, line: number, rule: KeyRule, report: Report): string | undefined {
-  if (value === undefined && rule.keyTemplate === undefined) return defaultKey(url);
+  if (value === undefined && rule.keyTemplate === undefined) return defaultKey(url.href);
   if (value !== undefined && typeof value !== 'string') {
     report('key', shown(value), 'is not a string');
     return undefined;

@@ -89,22 +89,18 @@ function cut(text: string, bytes: number): string {
   return result;
 }
 
+/** A canonical URL of which host and path as they are make the key: most of the web's files have one. */
+const PLAIN_URL = /^https:\/\/[a-z0-9-][a-z0-9.-]*\/(?:[\w~-][\w.~-]*\/)*[\w~-][\w.~-]*\.[A-Za-z0-9]{1,10}$/;
+const SCHEME = 'https://';
+
 /**
  * The key of a canonical URL: host and path, with the URL's hash in the name where these do not tell it apart from
  * others. A function of the URL alone, so that a second run meets the files of the first.
  */
-export function defaultKey(url: URL): string {
-  if (last.href !== url.href) last = { href: url.href, key: makeDefaultKey(url) };
-  return last.key;
+export function defaultKey(href: string): string {
+  const isPlain = href.length <= SCHEME.length + MAX_KEY_SEGMENT_BYTES && PLAIN_URL.test(href);
+  return isPlain ? href.slice(SCHEME.length) : makeDefaultKey(new URL(href));
 }
-
-/** Whether a key is the default one of a canonical URL. */
-export function isDefaultKey(key: string, href: string): boolean {
-  return key === (last.href === href ? last.key : defaultKey(new URL(href)));
-}
-
-/** The one that was made last: while a list is planned, each is asked for again as soon as it was made. */
-let last = { href: '', key: '' };
 
 function makeDefaultKey(url: URL): string {
   const { parts, exact } = takeApart(url);

@@ -6,8 +6,12 @@ import { entryOf } from './manifest-line.ts';
 import type { ShardPlan } from './plan.ts';
 
 const NEWLINE = 0x0a;
+/** Lines that are written at once. */
+const LINES_AT_ONCE = 1000;
 
-/** Writes the entries in the order in which they will be worked; answers each shard's bytes of the manifest. */
+/**
+ * Writes the entries in the order in which they will be worked, some at a time; answers each shard's bytes of the manifest.
+ */
 export async function writeManifest(
   write: (chunk: Buffer) => Promise<void>,
   shards: readonly ShardPlan[],
@@ -17,6 +21,11 @@ export async function writeManifest(
   let current: { host: string; lines: Iterator<Buffer> } | undefined;
   const ranges: { from: number; to: number }[] = [];
   let offset = 0;
+  let lines: Buffer[] = [];
+  async function flush(): Promise<void> {
+    await write(Buffer.concat(lines));
+    lines = [];
+  }
   for (const shard of shards) {
     const from = offset;
     for (const { host, entries } of shard.segments) {
@@ -24,12 +33,14 @@ export async function writeManifest(
       for (let n = 0; n < entries; n++) {
         const line = current.lines.next();
         if (line.done === true) throw new RangeError(`The plan has more entries of ${host} than the list.`);
-        await write(line.value);
+        lines.push(line.value);
         offset += line.value.length;
+        if (lines.length === LINES_AT_ONCE) await flush();
       }
     }
     ranges.push({ from, to: offset });
   }
+  await flush();
   return ranges;
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { MAX_DEFAULT_KEY_BYTES } from '../../../core/model/limits.ts';
 import { defaultKey, keyProblem, templateKey, templateProblem } from '../../../core/plan/keys.ts';
 
-const keyOf = (url: string) => defaultKey(new URL(url));
+const keyOf = (url: string) => defaultKey(new URL(url).href);
 const hashOf = (url: string) => createHash('sha256').update(new URL(url).href).digest('hex').slice(0, 16);
 
 describe('the default key of a URL', () => {
@@ -125,7 +125,7 @@ describe('whatever the URL, its default key', () => {
   test('is a sound key that stays below its prefix, and fits behind the longest one', () => {
     fc.assert(
       fc.property(anyUrl, (url) => {
-        const key = defaultKey(url);
+        const key = defaultKey(url.href);
         expect(keyProblem(key)).toBeUndefined();
         expect(key).toBe(key.normalize('NFC'));
         expect(key).not.toMatch(/[\p{Cc}\p{Cs}\\:*?"<>|]/u);
@@ -133,6 +133,25 @@ describe('whatever the URL, its default key', () => {
         expect(Buffer.byteLength(key)).toBeLessThanOrEqual(MAX_DEFAULT_KEY_BYTES);
       }),
       { numRuns: 3000 },
+    );
+  });
+
+  test('is host and path where these are plain', () => {
+    const label = fc.stringMatching(/^[\w~-][\w.~-]{0,8}$/);
+    const plainUrl = fc
+      .tuple(
+        fc.domain(),
+        fc.array(label, { maxLength: 3 }),
+        label,
+        fc.constantFrom('', '.jpg', '.x', '.tar.gz', '.', '.é'),
+      )
+      .map(([domain, folders, name, ext]) => new URL(`https://${domain}/${[...folders, name + ext].join('/')}`));
+    fc.assert(
+      fc.property(plainUrl, (url) => {
+        const key = defaultKey(url.href);
+        if (!key.includes('~')) expect(key).toBe(templateKey('{host}/{path}', url, 1));
+      }),
+      { numRuns: 1000 },
     );
   });
 
