@@ -1,5 +1,4 @@
-import type { ListItem } from '../lists/item.ts';
-import { unusable } from '../lists/item.ts';
+import { unusable, type ListBlock } from '../lists/item.ts';
 import { BatchStateError, InvalidListError, StateLostError, UnknownBatchError } from '../model/errors.ts';
 import type { FailureCode } from '../model/failure.ts';
 import { manifestKey } from '../model/layout.ts';
@@ -65,7 +64,7 @@ export async function* readFailed(
   { ledger, state }: Pick<Service, 'ledger' | 'state'>,
   { batchId, codes }: FailedList,
   step: () => Promise<void>,
-): AsyncGenerator<ListItem> {
+): AsyncGenerator<ListBlock> {
   const { batch, shards = [] } = (await ledger.readBatch(batchId)) ?? {};
   const gone = (options?: ErrorOptions) => unusable(`of what failed in batch ${batchId} is no longer there`, options);
   // A deletion, or the expiry of records, takes the batch and its shards one after the other.
@@ -87,7 +86,7 @@ async function* failedOf(
   shard: ShardRecord,
   codes: readonly FailureCode[],
   step: () => Promise<void>,
-): AsyncGenerator<ListItem> {
+): AsyncGenerator<ListBlock> {
   const failed = createIndexSet();
   for await (const { index, code } of readOutcomes(state, shard, 'failed')) {
     if (code !== undefined && codes.includes(code)) failed.add(index);
@@ -98,7 +97,7 @@ async function* failedOf(
     if (++lines % LINES_PER_STEP === 0) await step();
     const { index, invalid, ...value } = line.entry;
     // What could not be used cannot be used now.
-    if (failed.has(index) && !invalid) yield { line: index, value };
+    if (failed.has(index) && !invalid) yield [{ line: index, value }];
     manifest.skip();
   }
 }

@@ -1,8 +1,8 @@
 import { defaultKey } from '../plan/keys.ts';
 import { shorten } from '../model/redact.ts';
 import type { ListProblem } from '../model/errors.ts';
-import type { ListItem } from './item.ts';
-import { readLines } from './lines.ts';
+import type { ListBlock, ListItem } from './item.ts';
+import { readLines, type Line } from './lines.ts';
 
 /** Options that only say how aria2 downloads; how Downburst does is said with the batch. */
 const PASSED_OVER = new Set([
@@ -48,22 +48,25 @@ interface Download {
  * options, each on a line of its own that begins with a space or a tab. `dir` and `out` make the key, `checksum` and
  * `header` say what they say there. Other options that change what is downloaded are refused by name.
  */
-export async function* readAria2(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListItem> {
+export async function* readAria2(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListBlock> {
   let current: Download | undefined;
-  for await (const { line, text } of readLines(pieces)) {
-    if (text.trim() === '' || text.startsWith('#')) continue;
-    if (/^[ \t]/.test(text)) {
-      if (current) readOption(current, text.trim());
-      else yield { line, value: undefined, problem: problem('', 'is an option with no URL before it') };
-      continue;
+  function* itemsOf(lines: Iterable<Line>): Generator<ListItem> {
+    for (const { line, text } of lines) {
+      if (text.trim() === '' || text.startsWith('#')) continue;
+      if (/^[ \t]/.test(text)) {
+        if (current) readOption(current, text.trim());
+        else yield { line, value: undefined, problem: problem('', 'is an option with no URL before it') };
+        continue;
+      }
+      if (current) yield itemOf(current);
+      const uris = text.split('\t').filter((uri) => uri.trim() !== '');
+      current = { line, url: (uris[0] ?? '').trim(), dir: '', out: undefined, headers: [], digests: {} };
+      if (uris.length > 1)
+        current.problem = problem('url', `is followed by ${uris.length - 1} mirrors; keep one URL a line`);
     }
-    if (current) yield itemOf(current);
-    const uris = text.split('\t').filter((uri) => uri.trim() !== '');
-    current = { line, url: (uris[0] ?? '').trim(), dir: '', out: undefined, headers: [], digests: {} };
-    if (uris.length > 1)
-      current.problem = problem('url', `is followed by ${uris.length - 1} mirrors; keep one URL a line`);
   }
-  if (current) yield itemOf(current);
+  for await (const lines of readLines(pieces)) yield itemsOf(lines);
+  if (current) yield [itemOf(current)];
 }
 
 function problem(field: string, reason: string, value = ''): Omit<ListProblem, 'line'> {

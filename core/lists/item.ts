@@ -9,6 +9,9 @@ export interface ListItem {
   problem?: Omit<ListProblem, 'line'> | undefined;
 }
 
+/** Some items of a list that came together: a million promises take longer than what they promise. */
+export type ListBlock = Iterable<ListItem>;
+
 /** The error of a list that cannot be read any further. Line and column are counted from 1, columns in bytes. */
 export function unreadable(line: number, column: number, reason: string, options?: ErrorOptions): InvalidListError {
   const problem: ListProblem = { line, column, field: '', value: '', reason };

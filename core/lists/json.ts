@@ -1,7 +1,7 @@
 import { Tokenizer, TokenParser, TokenType } from '@streamparser/json';
 import { shorten } from '../model/redact.ts';
 import { advance, type Place } from './decode.ts';
-import { unreadable, type ListItem } from './item.ts';
+import { unreadable, type ListBlock, type ListItem } from './item.ts';
 
 /** Where the parser collects a string; its default is an array of characters. */
 const STRING_BUFFER_BYTES = 64 * 1024;
@@ -16,7 +16,7 @@ type Token = Parameters<TokenParser['write']>[0];
  *
  * @throws InvalidListError for what is no JSON, or neither of these
  */
-export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListItem> {
+export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListBlock> {
   const items: ListItem[] = [];
   let place = 0;
   /** Where the newest token begins, and where the newest item ended, in bytes. */
@@ -60,7 +60,7 @@ export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<L
       const reason = error instanceof WrongFrame ? error.message : 'begins the last piece of the text that is JSON';
       throw unreadable(line, column, reason, { cause: error });
     }
-    yield* items.splice(0);
+    yield items.splice(0);
     if (read - itemAt > MAX_ITEM_BYTES) {
       throw unreadable(at.line, at.column, `is within an entry of more than ${MAX_ITEM_BYTES} bytes`);
     }

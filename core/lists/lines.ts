@@ -12,21 +12,30 @@ export interface Line {
 }
 
 /**
- * A text's lines, a piece of it in memory at a time.
+ * A text's lines, those of a piece at a time.
  *
  * @throws InvalidListError for a line that is too long
  */
-export async function* readLines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+export async function* readLines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Iterable<Line>> {
   let line = 0;
   let rest: Buffer = Buffer.alloc(0);
   for await (const piece of pieces) {
     const text = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
     const end = text.lastIndexOf(NEWLINE);
     rest = text.subarray(end + 1);
-    if (end >= 0) for (const found of text.toString('utf8', 0, end).split('\n')) yield withoutReturn(++line, found);
+    if (end >= 0) {
+      const lines = text.toString('utf8', 0, end).split('\n');
+      yield numbered(lines, line + 1);
+      line += lines.length;
+    }
     if (rest.length > MAX_LINE_BYTES) throw unreadable(line + 1, 1, `is a line of more than ${MAX_LINE_BYTES} bytes`);
   }
-  if (rest.length > 0) yield withoutReturn(line + 1, rest.toString());
+  if (rest.length > 0) yield numbered([rest.toString()], line + 1);
+}
+
+function* numbered(lines: readonly string[], first: number): Generator<Line> {
+  let line = first;
+  for (const text of lines) yield withoutReturn(line++, text);
 }
 
 function withoutReturn(line: number, text: string): Line {

@@ -1,9 +1,13 @@
-import type { ListItem } from './item.ts';
-import { readLines } from './lines.ts';
+import type { ListBlock, ListItem } from './item.ts';
+import { readLines, type Line } from './lines.ts';
 
 /** Reads a list of one JSON value a line: a URL, or an object that holds one. Blank lines are passed over. */
-export async function* readNdjson(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListItem> {
-  for await (const { line, text } of readLines(pieces)) {
+export async function* readNdjson(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListBlock> {
+  for await (const lines of readLines(pieces)) yield itemsOf(lines);
+}
+
+function* itemsOf(lines: Iterable<Line>): Generator<ListItem> {
+  for (const { line, text } of lines) {
     if (text.trim() !== '') yield parseLine(line, text);
   }
 }

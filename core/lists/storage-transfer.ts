@@ -1,6 +1,5 @@
-import type { ListItem } from './item.ts';
-import { unreadable } from './item.ts';
-import { readLines } from './lines.ts';
+import { unreadable, type ListBlock, type ListItem } from './item.ts';
+import { readLines, type Line } from './lines.ts';
 
 /** The first line of a list of URLs as storage transfer services of Google and others take it. */
 export const STORAGE_TRANSFER_HEADER = 'TsvHttpData-1.0';
@@ -9,8 +8,12 @@ export const STORAGE_TRANSFER_HEADER = 'TsvHttpData-1.0';
  * Reads a `TsvHttpData-1.0` list: after its first line a URL a line, and behind tabs, if given, the file's size in bytes
  * and its MD5 in base64 (https://cloud.google.com/storage-transfer/docs/create-url-list). Blank lines are passed over.
  */
-export async function* readStorageTransfer(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListItem> {
-  for await (const { line, text } of readLines(pieces)) {
+export async function* readStorageTransfer(pieces: AsyncIterable<Buffer>): AsyncGenerator<ListBlock> {
+  for await (const lines of readLines(pieces)) yield itemsOf(lines);
+}
+
+function* itemsOf(lines: Iterable<Line>): Generator<ListItem> {
+  for (const { line, text } of lines) {
     if (line === 1) {
       if (text.trim() !== STORAGE_TRANSFER_HEADER) {
         throw unreadable(1, 1, `is not ${STORAGE_TRANSFER_HEADER}, which such a list begins with`);

@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
 import { ENTRY_FIELDS, PASSED_OVER_FIELDS } from '../plan/check-entry.ts';
 import { shorten } from '../model/redact.ts';
-import { unreadable, type ListItem } from './item.ts';
+import { unreadable, type ListBlock, type ListItem } from './item.ts';
 import { numberOf } from './storage-transfer.ts';
 
 /** A column of request headers: `header:Authorization`. */
@@ -21,7 +21,7 @@ interface Row {
  *
  * @throws InvalidListError for columns that are not known, missing or named twice, and for quotes that do not match
  */
-export async function* readTable(pieces: AsyncIterable<Buffer>, delimiter: ',' | '\t'): AsyncGenerator<ListItem> {
+export async function* readTable(pieces: AsyncIterable<Buffer>, delimiter: ',' | '\t'): AsyncGenerator<ListBlock> {
   const parser = parse({
     delimiter,
     info: true,
@@ -40,7 +40,7 @@ export async function* readTable(pieces: AsyncIterable<Buffer>, delimiter: ',' |
       const { record, info } = row as Row;
       for (const cell of record) twice += count(cell, '\r\n');
       const line = info.lines - twice - record.reduce((sum, cell) => sum + count(cell, '\n'), 0);
-      if (columns) yield readRow(line, columns, record);
+      if (columns) yield [readRow(line, columns, record)];
       else columns = readColumns(line, record);
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/
 import { MAX_LIST_ENTRIES, MAX_LIST_HOSTS, MAX_MANIFEST_BYTES, MAX_URL_BYTES } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { shorten } from '../model/redact.ts';
-import { unusable, type ListItem } from '../lists/item.ts';
+import { unusable, type ListBlock, type ListItem } from '../lists/item.ts';
 import { checkEntry } from './check-entry.ts';
 import { createEntryTable, type EntryTable } from './entry-table.ts';
 
@@ -15,7 +15,8 @@ const MAX_TOLD = 3;
 /** What a planner has room for. */
 const ROOM = { entries: MAX_LIST_ENTRIES, hosts: MAX_LIST_HOSTS, bytes: MAX_MANIFEST_BYTES };
 
-export type Items = Iterable<ListItem> | AsyncIterable<ListItem>;
+/** A list comes in blocks, or is one. */
+export type Items = ListBlock | AsyncIterable<ListBlock>;
 
 /**
  * The entries of a list. Those that cannot be used are all told of, or, with `invalidEntries: fail`, are entries that
@@ -34,7 +35,7 @@ export async function collectEntries(
   const problems: ListProblem[] = [];
   let read = 0;
 
-  /** Takes an item in; answers what is wrong with it. */
+  /** Takes an item's entry in; answers what is wrong with it. */
   function take(item: ListItem): ListProblem[] {
     const entry = checkEntry(item, options);
     if (Array.isArray(entry)) return entry;
@@ -44,17 +45,25 @@ export async function collectEntries(
     return [{ line: entry.index, field: 'key', value: shorten(entry.key), reason }];
   }
 
-  for await (const item of items) {
+  /** Takes an item in, or what is wrong with it. */
+  function collect(item: ListItem): void {
     read += 1;
     if (read > room.entries) throw unusable(`has more than ${room.entries} entries; split it`);
-    if (read % ITEMS_PER_STEP === 0) await step(read);
     const wrong = take(item);
     if (wrong.length > 0 && options.invalidEntries === 'fail') table.add(invalidEntry(item, wrong));
     // One by one: a spread of as many as an item can have fields would overflow the stack.
     else for (const problem of wrong) problems.push(problem);
-    if (problems.length >= MAX_LIST_PROBLEMS) break;
     if (table.hostCount > room.hosts) throw unusable(`has more than ${room.hosts} hosts; split it`);
     if (table.bytes > room.bytes) throw unusable(`has entries of more than ${room.bytes} bytes in all; split it`);
+  }
+
+  for await (const block of Symbol.asyncIterator in items ? items : [items]) {
+    for (const item of block) {
+      collect(item);
+      if (read % ITEMS_PER_STEP === 0) await step(read);
+      if (problems.length >= MAX_LIST_PROBLEMS) break;
+    }
+    if (problems.length >= MAX_LIST_PROBLEMS) break;
   }
   if (problems.length > 0) {
     throw new InvalidListError(

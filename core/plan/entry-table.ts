@@ -50,7 +50,9 @@ export function createEntryTable(): EntryTable {
     const block = blocks[blockOf[number] ?? 0];
     if (!block) throw new RangeError(`There is no entry ${number}.`);
     const from = offsetOf[number] ?? 0;
-    return block.subarray(from, block.indexOf(0x0a, from) + 1);
+    // Lines of a block follow each other; of the last one the end is not known.
+    const isLast = number + 1 === total || blockOf[number + 1] !== blockOf[number];
+    return block.subarray(from, isLast ? block.indexOf(0x0a, from) + 1 : offsetOf[number + 1]);
   }
 
   function store(text: string): [block: number, offset: number] {

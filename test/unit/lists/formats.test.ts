@@ -56,9 +56,9 @@ describe('a text list', () => {
       }
     }
     let last = 0;
-    for await (const { line } of readList(endless(), 'text', Infinity)) {
-      last = line;
-      if (line === 5000) break;
+    for await (const block of readList(endless(), 'text', Infinity)) {
+      for (const { line } of block) last = line;
+      if (last === 5000) break;
     }
     expect(last).toBe(5000);
     expect(given).toBeLessThanOrEqual(6);

@@ -20,7 +20,8 @@ export interface ReadOptions {
 /** A list's items. */
 export function read(format: ListFormat, list: string | Buffer, options: ReadOptions = {}): Promise<ListItem[]> {
   const { pieceBytes, maxBytes = MIB } = options;
-  return Array.fromAsync(readList(piecesOf(list, pieceBytes), format, maxBytes));
+  const blocks = readList(piecesOf(list, pieceBytes), format, maxBytes);
+  return Array.fromAsync(blocks, (block) => [...block]).then((items) => items.flat());
 }
 
 /** Line and value of each item; what could not be read by its problem. */
