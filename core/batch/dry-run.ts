@@ -78,15 +78,18 @@ async function lookThrough(table: EntryTable, shards: readonly ShardPlan[]) {
   const bytesOf = new Map<string, number>();
   let first: Entry[] = [];
   let sized = 0;
+  function lookAt(entry: Entry): void {
+    const host = sourceOf(entry);
+    bytesOf.set(host, (bytesOf.get(host) ?? 0) + (entry.size ?? ASSUMED.fileBytes));
+    if (entry.size !== undefined) sized += 1;
+    if (first.length < SHOWN_KEYS || entry.index < (first.at(-1)?.index ?? 0)) {
+      first = [...first, entry].sort((a, b) => a.index - b.index).slice(0, SHOWN_KEYS);
+    }
+  }
+
   const ranges = await writeManifest(
-    (line) => {
-      const entry = entryOf(line.toString());
-      const host = sourceOf(entry);
-      bytesOf.set(host, (bytesOf.get(host) ?? 0) + (entry.size ?? ASSUMED.fileBytes));
-      if (entry.size !== undefined) sized += 1;
-      if (first.length < SHOWN_KEYS || entry.index < (first.at(-1)?.index ?? 0)) {
-        first = [...first, entry].sort((a, b) => a.index - b.index).slice(0, SHOWN_KEYS);
-      }
+    (lines) => {
+      for (const line of lines) lookAt(entryOf(line.toString()));
       return Promise.resolve();
     },
     shards,

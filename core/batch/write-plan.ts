@@ -58,7 +58,7 @@ async function persistManifest(
   const ranges = await writeManifest(
     async (lines) => {
       await step();
-      await writer.write(lines);
+      await writer.write(Buffer.concat(lines));
     },
     shards,
     table,

@@ -13,7 +13,7 @@ const LINES_AT_ONCE = 1000;
  * Writes the entries in the order in which they will be worked, some at a time; answers each shard's bytes of the manifest.
  */
 export async function writeManifest(
-  write: (chunk: Buffer) => Promise<void>,
+  write: (lines: readonly Buffer[]) => Promise<void>,
   shards: readonly ShardPlan[],
   table: Pick<EntryTable, 'lines'>,
 ): Promise<{ from: number; to: number }[]> {
@@ -23,7 +23,7 @@ export async function writeManifest(
   let offset = 0;
   let lines: Buffer[] = [];
   async function flush(): Promise<void> {
-    await write(Buffer.concat(lines));
+    await write(lines);
     lines = [];
   }
   for (const shard of shards) {

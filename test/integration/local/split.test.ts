@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { createSqliteLedger } from '../../../adapters/sqlite/ledger.ts';
 import type { WaitingList } from '../../../core/turn/waiting.ts';
 import { foldersIn, layout } from '../../../local/stores.ts';
 import { startOrigin } from '../../helpers/origin.ts';
@@ -16,19 +17,17 @@ const PART_BYTES = 4096;
 const PARTS = 160;
 const KILLS = 10;
 
-/** Where the parts begin that the newest checkpoint names. */
+/** Where the parts begin that the newest checkpoint names: the ledger says which that is, dead workers may have left others. */
 async function checkpointed(folder: string): Promise<Set<number>> {
-  const batches = join(layout(foldersIn(folder)).objects, 'batches');
-  const [id = ''] = await readdir(batches).catch(() => []);
-  const waiting = join(batches, id, 'waiting/00000');
-  const names = await readdir(waiting).catch(() => []);
-  const lists = await Promise.all(
-    names.map(async (name) => JSON.parse(await readFile(join(waiting, name), 'utf8')) as WaitingList),
-  );
-  // Two lie there if the process died between a checkpoint and the removal of the one before.
-  const parts = lists.map(({ entries }) => entries.flatMap(({ partial }) => partial?.parts ?? []));
-  const [fewest = []] = parts.sort((a, b) => a.length - b.length);
-  return new Set(fewest.map(({ number }) => (number - 1) * PART_BYTES));
+  const paths = layout(foldersIn(folder));
+  const [id] = await readdir(join(paths.objects, 'batches')).catch(() => []);
+  if (id === undefined) return new Set();
+  using ledger = createSqliteLedger(paths.ledger);
+  const { waiting } = (await ledger.getShard(id, 0)) ?? {};
+  if (waiting === undefined) return new Set();
+  const { entries } = JSON.parse(await readFile(join(paths.objects, waiting), 'utf8')) as WaitingList;
+  const parts = entries.flatMap(({ partial }) => partial?.parts ?? []);
+  return new Set(parts.map(({ number }) => (number - 1) * PART_BYTES));
 }
 
 test('kill -9 at ten random moments of a file that comes over several connections: it is whole, and nothing that a checkpoint named came twice', async () => {

@@ -27,8 +27,8 @@ async function manifestOf(entries: readonly Entry[]) {
   const shards = plan(table.hosts, limits);
   const chunks: Buffer[] = [];
   const ranges = await writeManifest(
-    (chunk) => {
-      chunks.push(Buffer.from(chunk));
+    (lines) => {
+      chunks.push(Buffer.concat(lines));
       return Promise.resolve();
     },
     shards,
