@@ -29,9 +29,16 @@ const LIMITS = {
   autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
 };
 
+/**
+ * Bytes of the one buffer that all connections read into. Node would make one of 64 KiB for each read, and leave it to the
+ * garbage collector, which would run for the sake of these alone: every 200 reads.
+ */
+const READ_BYTES = 256 * 1024;
+
 /** @param idleMs how long a connection is kept for a later request */
 export function createConnections(allowedNetworks: readonly Network[], idleMs = IDLE_CONNECTION_MS): Connections {
   const open = new Set<Socket>();
+  const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   /** The longest idle first. */
   const idle = new Set<Duplex>();
   const http = guarded(new HttpAgent({ keepAlive: true }));
@@ -39,11 +46,11 @@ export function createConnections(allowedNetworks: readonly Network[], idleMs = 
 
   /** Every socket of the agent passes here once, when it connects: one that was checked stays checked. */
   function guarded<A extends HttpAgent>(agent: A): A {
-    const connect = agent.createConnection.bind(agent) as (...args: unknown[]) => Socket;
+    const connect = agent.createConnection.bind(agent) as (options: object, ...rest: unknown[]) => Socket;
     const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
     const reuse = agent.reuseSocket.bind(agent);
-    agent.createConnection = (...args: unknown[]) => {
-      const socket = connect(...args);
+    agent.createConnection = (options: object, ...rest: unknown[]) => {
+      const socket: Socket = connect({ ...options, onread: { buffer: readBuffer, callback: onRead } }, ...rest);
       open.add(socket);
       socket.once('connect', () => checkPeer(socket));
       socket.once('close', () => {
@@ -51,6 +58,13 @@ export function createConnections(allowedNetworks: readonly Network[], idleMs = 
         idle.delete(socket);
       });
       return socket;
+
+      /** As `node:http` expects it of a socket, whose buffer is its own again afterwards: the parser copies what is body. */
+      function onRead(bytes: number): boolean {
+        // What nobody asked for must not be taken for the next answer.
+        if (!socket.emit('data', readBuffer.subarray(0, bytes))) socket.destroy();
+        return true;
+      }
     };
     agent.keepSocketAlive = (socket) => {
       if (!keep(socket)) return false;

@@ -11,6 +11,8 @@ import { file, hangUp, inTurn, status } from '../../helpers/origin-answers.ts';
 import { startOrigin } from '../../helpers/origin.ts';
 import { until } from '../../helpers/until.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 const at = (...addresses: string[]): Resolver => {
   return () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
 };
@@ -123,6 +125,32 @@ describe('TLS', () => {
     expect(stored).toMatchObject({ state: 'done' });
   });
 });
+
+test.each(['http', 'https'])(
+  'over %s, what waits to be read of one body stays what it is while others come',
+  async (scheme) => {
+    const certificate = scheme === 'https' ? { tls: createTrustedAuthority().certify() } : {};
+    const bodies = ['a', 'b'].map((letter) => Buffer.alloc(200_000, letter));
+    const origin = await startOrigin(
+      { '/0': file(bodies[0] ?? NOTHING), '/1': file(bodies[1] ?? NOTHING) },
+      certificate,
+    );
+    const connections = createConnections(parseNetworks(['127.0.0.0/8']));
+    onTestFinished(() => connections.close());
+    const responses: IncomingMessage[] = [];
+    for (const path of ['/0', '/1']) {
+      const url = new URL(origin.url(path, 'source.test'));
+      const request = connections.request(url, {}, [{ address: '127.0.0.1', family: 4 }]);
+      request.end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await once(response, 'readable');
+      responses.push(response);
+    }
+    for (const [at, response] of responses.entries()) {
+      expect(Buffer.concat((await response.toArray()) as Buffer[]).equals(bodies[at] ?? NOTHING)).toBe(true);
+    }
+  },
+);
 
 test('a connection that no request has used for a while is closed by us', async () => {
   const origin = await startOrigin({ '/a': file('a') });
