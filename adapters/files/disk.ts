@@ -20,7 +20,8 @@ import { unless } from './errors.ts';
  */
 const SMALL_BYTES = 256 * 1024;
 
-const syncBytes = promisify(fdatasync);
+/** Waits until the bytes of an open file would survive a power cut. */
+export const syncBytes = promisify(fdatasync);
 const syncAll = promisify(fsync);
 const writeInPool = promisify(write);
 
@@ -45,11 +46,7 @@ export async function writeNew(
 ): Promise<BigIntStats> {
   const file = openSync(path, 'wx');
   try {
-    for (let done = 0; done < body.length;) {
-      const left = body.length - done;
-      if (left <= SMALL_BYTES) done += writeSync(file, body, done, left, done);
-      else done += (await writeInPool(file, body, done, left, done)).bytesWritten;
-    }
+    await writeAll(file, body, 0);
     signal?.throwIfAborted();
     if (durable) await syncBytes(file);
     return fstatSync(file, { bigint: true });
@@ -58,10 +55,12 @@ export async function writeNew(
   }
 }
 
-/** Writes all of `body` at `position`; the system may take it in pieces. */
-export async function writeAll(file: FileHandle, body: Buffer, position: number): Promise<void> {
+/** Writes all of `body` at `position` of an open file; the system may take it in pieces. */
+export async function writeAll(file: number, body: Buffer, position: number): Promise<void> {
   for (let done = 0; done < body.length;) {
-    done += (await file.write(body, done, body.length - done, position + done)).bytesWritten;
+    const left = body.length - done;
+    if (left <= SMALL_BYTES) done += writeSync(file, body, done, left, position + done);
+    else done += (await writeInPool(file, body, done, left, position + done)).bytesWritten;
   }
 }
 

@@ -60,8 +60,8 @@ export function createFileStore(options: FileStoreOptions): FileStore {
   }
   const tree = createTree(root, [tempRoot, metadataRoot, ...reserved], tempRoot);
   const headerFiles = createHeaderFiles(metadataRoot);
-  const uploads = createUploads(tempRoot);
   const durable = !isInMemory(root);
+  const uploads = createUploads(tempRoot, durable);
   const syncFolder = createFolderSync();
 
   async function openFile(path: string): Promise<FileHandle | undefined> {
@@ -195,7 +195,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
         // A conflict shows now, not when all parts have been sent.
         const path = tree.place(key);
         await atKey(() => tree.makeRoom(path));
-        return await uploads.create(key, options);
+        return uploads.create(key, options);
       }),
 
     putPart: (key, uploadId, number, body, { signal } = {}) =>

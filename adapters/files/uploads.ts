@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ObjectStoreError, type ObjectHeaders, type Part, type UploadOptions } from '../../core/ports/object-store.ts';
-import { writeAll } from './disk.ts';
+import { syncBytes, writeAll } from './disk.ts';
 import { codeOf, unless } from './errors.ts';
 
 /**
@@ -11,7 +12,7 @@ import { codeOf, unless } from './errors.ts';
  * whoever knows an upload's id can go on with it. What a power cut takes of log or request is missed, never mistaken.
  */
 export interface Uploads {
-  create(key: string, options: UploadOptions): Promise<string>;
+  create(key: string, options: UploadOptions): string;
   /** Writes one part; two writers of the same part at once would mix their bytes. */
   putPart(key: string, uploadId: string, number: number, body: Buffer, signal?: AbortSignal): Promise<Part>;
   /** Checks the parts and answers the file that they make, synced, and its headers. */
@@ -27,47 +28,45 @@ interface Request {
 
 const UPLOAD_ID = /^upload-[0-9a-f-]{36}$/;
 
-export function createUploads(folder: string): Uploads {
-  async function find(key: string, uploadId: string) {
+/** @param durable whether there is a disk to sync to */
+export function createUploads(folder: string, durable: boolean): Uploads {
+  function find(key: string, uploadId: string) {
     const base = join(folder, uploadId);
-    const text = UPLOAD_ID.test(uploadId)
-      ? await readFile(join(base, 'request.json'), 'utf8').catch(unless(['ENOENT'], ''))
-      : '';
-    const request = parseJson(text) as Request | undefined;
+    const request = UPLOAD_ID.test(uploadId) ? readRequest(join(base, 'request.json')) : undefined;
     if (request?.key !== key) throw new ObjectStoreError('UPLOAD_LOST', 'there is no such upload of this key');
     return { request, body: join(base, 'body'), log: join(base, 'parts.log') };
   }
 
   return {
-    async create(key, { partBytes, contentType, contentEncoding, metadata }) {
+    create(key, { partBytes, contentType, contentEncoding, metadata }) {
       const uploadId = `upload-${randomUUID()}`;
       const base = join(folder, uploadId);
       const request: Request = { key, partBytes, headers: { contentType, contentEncoding, metadata } };
-      await mkdir(base);
-      await writeFile(join(base, 'body'), '');
-      await writeFile(join(base, 'request.json'), JSON.stringify(request));
+      mkdirSync(base);
+      writeFileSync(join(base, 'body'), '');
+      writeFileSync(join(base, 'request.json'), JSON.stringify(request));
       return uploadId;
     },
 
     async putPart(key, uploadId, number, body, signal) {
-      const upload = await find(key, uploadId);
+      const upload = find(key, uploadId);
       if (!Number.isInteger(number) || number < 1) throw new RangeError('parts are numbered from 1');
       if (body.length > upload.request.partBytes) throw new RangeError('the part is larger than partBytes');
       const part = { number, etag: randomUUID(), bytes: body.length };
-      await using log = await open(upload.log, 'a').catch(lostWithFolder);
-      await using file = await open(upload.body, 'r+').catch(lostWithFolder);
+      using log = openFile(upload.log, 'a');
+      using file = openFile(upload.body, 'r+');
       signal?.throwIfAborted();
       // From here on the part that was there before, if any, is no longer whole.
-      await log.appendFile(`\n${JSON.stringify({ number })}`);
-      await writeAll(file, body, (number - 1) * upload.request.partBytes);
+      writeSync(log.fd, `\n${JSON.stringify({ number })}`);
+      await writeAll(file.fd, body, (number - 1) * upload.request.partBytes);
       // A checkpoint may name the part from now on: its line must not outlive a power cut that its bytes do not.
-      await file.datasync();
-      await log.appendFile(`\n${JSON.stringify(part)}`);
+      if (durable) await syncBytes(file.fd);
+      writeSync(log.fd, `\n${JSON.stringify(part)}`);
       return part;
     },
 
     async assemble(key, uploadId, parts) {
-      const upload = await find(key, uploadId);
+      const upload = find(key, uploadId);
       const stored = readLog(await readFile(upload.log, 'utf8').catch(unless(['ENOENT'], '')));
       const ordered = parts.toSorted((a, b) => a.number - b.number);
       let bytes = 0;
@@ -80,9 +79,9 @@ export function createUploads(folder: string): Uploads {
         }
         bytes += partBytes;
       }
-      await using file = await open(upload.body, 'r+').catch(lostWithFolder);
-      await file.truncate(bytes);
-      await file.datasync();
+      using file = openFile(upload.body, 'r+');
+      ftruncateSync(file.fd, bytes);
+      if (durable) await syncBytes(file.fd);
       return { path: upload.body, headers: upload.request.headers };
     },
 
@@ -90,6 +89,26 @@ export function createUploads(folder: string): Uploads {
       if (UPLOAD_ID.test(uploadId)) await rm(join(folder, uploadId), { recursive: true, force: true });
     },
   };
+}
+
+function readRequest(path: string): Request | undefined {
+  try {
+    return parseJson(readFileSync(path, 'utf8')) as Request | undefined;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Opens a file of an upload, which may be gone between two looks: it was completed or aborted. */
+function openFile(path: string, flags: string): Disposable & { fd: number } {
+  try {
+    const fd = openSync(path, flags);
+    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    throw new ObjectStoreError('UPLOAD_LOST', 'the upload is gone', { cause: error });
+  }
 }
 
 /** What each part's newest line says of it. A torn line is one whose `putPart` failed. */
@@ -109,10 +128,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** For `catch`: an upload that is gone between two looks was completed or aborted. */
-function lostWithFolder(error: unknown): never {
-  if (codeOf(error) === 'ENOENT') throw new ObjectStoreError('UPLOAD_LOST', 'the upload is gone', { cause: error });
-  throw error;
 }
