@@ -10,7 +10,8 @@ const THROTTLED_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 20_000;
 
 /**
- * Up to `attempts` attempts of each call, with full jitter; the SDK decides what may be tried again.
+ * Up to `attempts` attempts of each call, with full jitter; the SDK decides what may be tried again, and sleeps as long as
+ * a token says.
  *
  * The SDK's own strategies share a budget among all calls of a client, 500 tokens of which a retry takes 5 or 10 and
  * only a success gives some back. It is empty after a hundred 503s at once, as when S3 splits a prefix, and drained for
@@ -20,15 +21,14 @@ const MAX_PAUSE_MS = 20_000;
 export function createRetries(attempts: number): RetryStrategy {
   return {
     acquireInitialRetryToken: () => Promise.resolve(tokenAfter(0, 0)),
-    async refreshRetryTokenForRetry(token, { errorType }) {
+    refreshRetryTokenForRetry(token, { errorType }) {
       const retries = token.getRetryCount() + 1;
       const mayPass = errorType === 'THROTTLING' || errorType === 'TRANSIENT';
       // What the SDK expects; it then throws the call's own error.
-      if (!mayPass || retries >= attempts) throw new Error('No attempt is left.');
+      if (!mayPass || retries >= attempts) return Promise.reject(new Error('No attempt is left.'));
       const first = errorType === 'THROTTLING' ? THROTTLED_PAUSE_MS : PAUSE_MS;
       const pause = Math.random() * Math.min(MAX_PAUSE_MS, first * 2 ** (retries - 1));
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      return tokenAfter(retries, pause);
+      return Promise.resolve(tokenAfter(retries, pause));
     },
     recordSuccess: () => undefined,
   };
