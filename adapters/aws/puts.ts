@@ -4,6 +4,8 @@ import { text } from 'node:stream/consumers';
 import {
   PutObjectCommand,
   S3ServiceException,
+  UploadPartCommand,
+  type PutObjectCommandOutput,
   type S3Client,
   type ServiceInputTypes,
   type ServiceOutputTypes,
@@ -14,7 +16,7 @@ import { HttpRequest, type HttpResponse } from '@smithy/core/protocols';
 import { getRetryPlugin } from '@smithy/core/retry';
 import { createSigner } from './signature.ts';
 
-/** What a PUT is made of. */
+/** What a PUT is made of: an object, or a part of one. */
 export interface PutInput {
   Bucket: string;
   Key: string;
@@ -25,11 +27,21 @@ export interface PutInput {
   Metadata?: Record<string, string> | undefined;
   /** SHA-256 of the body in hex, if it is known. */
   sha256?: string | undefined;
+  /** The upload that the body is a part of. */
+  UploadId?: string;
+  PartNumber?: number;
 }
+
+interface PutOptions {
+  abortSignal: AbortSignal;
+}
+
+/** What S3 says of it. */
+type Stored = Pick<PutObjectCommandOutput, 'ETag' | '$metadata'>;
 
 /** A client of S3 that can do one thing. Its stack can be looked into as those of the SDK's clients. */
 export interface Puts extends Pick<S3Client, 'middlewareStack' | 'destroy'> {
-  send: (input: PutInput, options?: { abortSignal: AbortSignal }) => Promise<void>;
+  send: (input: PutInput, options?: PutOptions) => Promise<Stored>;
 }
 
 /** Where a bucket is. */
@@ -38,10 +50,17 @@ interface Place {
   region: string;
 }
 
+/** One call on its way through the stack. */
+interface PutCall {
+  input: PutInput & { place: Place };
+  request: HttpRequest;
+}
+
 /**
- * PutObject for a third of the processor's time that the SDK takes, which for small files is more than all the rest of a
- * worker. Endpoint, credentials, clock, sockets, limits and retries are those of `s3`; only the request is made here. A bucket
- * that is asked in another way than by plain Signature Version 4, such as a directory bucket, is left to the SDK.
+ * PutObject and UploadPart for a third of the processor's time that the SDK takes, which for small files is more than all
+ * the rest of a worker. Endpoint, credentials, clock, sockets, limits and retries are those of `s3`; only the request is
+ * made here. A bucket that is asked in another way than by plain Signature Version 4, such as a directory bucket, is left
+ * to the SDK.
  */
 export function createPuts(s3: S3Client): Puts {
   const { config } = s3;
@@ -55,28 +74,53 @@ export function createPuts(s3: S3Client): Puts {
     const { url, properties } = await getEndpointFromInstructions({ Bucket }, PutObjectCommand, {
       ...(config as object),
     });
-    const [scheme] = (properties?.authSchemes ?? []) as { name: string; signingRegion: string }[];
-    const place = scheme?.name === 'sigv4' ? { url, region: scheme.signingRegion } : undefined;
+    const [scheme] = (properties?.authSchemes ?? []) as { name: string; signingName: string; signingRegion: string }[];
+    const isPlain = scheme?.name === 'sigv4' && scheme.signingName === 's3';
+    const place = isPlain ? { url, region: scheme.signingRegion } : undefined;
     places.set(Bucket, place);
     return place;
   }
 
-  /** Signed anew with each attempt, since a signature does not last. */
-  async function signed(request: HttpRequest, payloadSha256: string, region: string): Promise<HttpRequest> {
-    const { method, path, headers } = request;
-    const at = new Date(Date.now() + config.systemClockOffset);
-    const unsigned = { method, path, headers, payloadSha256 };
-    return Object.assign(new HttpRequest(request), { headers: sign(unsigned, await config.credentials(), region, at) });
+  /** The next attempt is signed with the time of S3, as with the SDK. */
+  function setClock(error: S3ServiceException, { headers }: HttpResponse): void {
+    const offset = Date.parse(headers.date ?? '') - Date.now();
+    if (error.name !== 'RequestTimeTooSkewed' || Number.isNaN(offset)) return;
+    config.systemClockOffset = offset;
+    Object.assign(error.$metadata, { clockSkewCorrected: true });
+  }
+
+  function bySdk(input: PutInput, options?: PutOptions): Promise<Stored> {
+    const { UploadId, PartNumber } = input;
+    if (UploadId === undefined) return s3.send(new PutObjectCommand(input), options);
+    return s3.send(new UploadPartCommand({ ...input, UploadId, PartNumber }), options);
   }
 
   getRetryPlugin(config).applyToStack(stack);
   stack.add(
+    // With each attempt, since a signature does not last.
     (next) => async (args) => {
-      const result = await next(args);
-      const response = result.response as HttpResponse;
-      if (response.statusCode >= 300) throw await errorOf(response);
+      const { input, request } = args as unknown as PutCall;
+      const { method, path, headers } = request;
+      const { url, region } = input.place;
+      const payloadSha256 = input.sha256 ?? payloadOf(input.Body, url);
+      const unsigned = { method, path, query: queryOf(request), headers, payloadSha256 };
+      const at = new Date(Date.now() + config.systemClockOffset);
+      const signed = sign(unsigned, await config.credentials(), region, at);
+      return next({ ...args, request: Object.assign(new HttpRequest(request), { headers: signed }) });
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'putSignature' },
+  );
+  stack.add(
+    (next) => async (args) => {
+      const { response } = (await next(args)) as { response: HttpResponse };
+      const { statusCode, headers } = response;
+      if (statusCode >= 300) {
+        const error = await errorOf(response);
+        setClock(error, response);
+        throw error;
+      }
       (response.body as Readable).resume();
-      return { response, output: { $metadata: { httpStatusCode: response.statusCode } } };
+      return { response, output: { $metadata: { httpStatusCode: statusCode }, ETag: headers.etag } };
     },
     { step: 'deserialize', name: 'putAnswer' },
   );
@@ -84,28 +128,33 @@ export function createPuts(s3: S3Client): Puts {
   return {
     middlewareStack: stack,
     destroy: () => s3.destroy(),
-    async send({ sha256, ...input }, options) {
+    async send(input, options) {
       const place = await placeOf(input.Bucket);
-      if (!place) {
-        await s3.send(new PutObjectCommand(input), options);
-        return;
-      }
-      const payloadSha256 = sha256 ?? hash('sha256', input.Body);
-      const send = async ({ request }: { request?: unknown }) =>
-        config.requestHandler.handle(await signed(request as HttpRequest, payloadSha256, place.region), options);
-      const handle = stack.resolve(send as Parameters<typeof stack.resolve>[0], {
+      if (!place) return bySdk(input, options);
+      const send = ({ request }: { request?: unknown }) =>
+        config.requestHandler.handle(request as HttpRequest, options);
+      const handle = stack.resolve<PutCall['input'], Stored>(send as Parameters<typeof stack.resolve>[0], {
         clientName: 'S3Client',
-        commandName: 'PutObjectCommand',
+        commandName: input.UploadId === undefined ? 'PutObjectCommand' : 'UploadPartCommand',
         __smithy_context: { ...options },
       });
-      const args = { input, request: requestOf(place.url, input) };
-      await handle(args);
+      const call: PutCall = { input: { ...input, place }, request: requestOf(place.url, input) };
+      const { output } = await handle(call);
+      return output;
     },
   };
 }
 
-function requestOf({ protocol, hostname, port, host, pathname }: URL, input: Omit<PutInput, 'sha256'>): HttpRequest {
-  const { Key, Body, ChecksumCRC32, ContentType, ContentEncoding, Metadata = {} } = input;
+/**
+ * What stands for a body in its signature. TLS keeps it from being changed on its way, and S3 compares it with the CRC-32,
+ * which is signed; on a line without TLS it has to be hashed, which takes as long as all else that is done with it.
+ */
+function payloadOf(body: Buffer, { protocol }: URL): string {
+  return protocol === 'https:' ? 'UNSIGNED-PAYLOAD' : hash('sha256', body);
+}
+
+function requestOf({ protocol, hostname, port, host, pathname }: URL, input: PutInput): HttpRequest {
+  const { Key, Body, ChecksumCRC32, ContentType, ContentEncoding, Metadata = {}, UploadId, PartNumber } = input;
   const headers: Record<string, string> = {
     host,
     'content-length': String(Body.length),
@@ -115,16 +164,23 @@ function requestOf({ protocol, hostname, port, host, pathname }: URL, input: Omi
   if (ContentEncoding !== undefined) headers['content-encoding'] = ContentEncoding;
   for (const [name, value] of Object.entries(Metadata)) headers[`x-amz-meta-${name.toLowerCase()}`] = value;
   const folder = pathname.endsWith('/') ? pathname : `${pathname}/`;
-  const path = folder + Key.split('/').map(encodeSegment).join('/');
+  const path = folder + Key.split('/').map(encode).join('/');
   return new HttpRequest({
     ...{ protocol, hostname, path, headers, method: 'PUT', body: Body },
+    ...(UploadId !== undefined && { query: { partNumber: String(PartNumber), uploadId: UploadId } }),
     ...(port !== '' && { port: Number(port) }),
   });
 }
 
+/** A query as Signature Version 4 has it, its names in their order. */
+function queryOf({ query }: HttpRequest): string {
+  const pairs = Object.entries(query as Record<string, string>);
+  return pairs.map(([name, value]) => `${name}=${encode(value)}`).join('&');
+}
+
 /** RFC 3986's unreserved characters stay as they are; `encodeURIComponent` leaves some more. */
-function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** As the SDK reports it, so that its retries and our store know it by its name. */

@@ -8,7 +8,6 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3ServiceException,
-  UploadPartCommand,
   type HeadObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -59,12 +58,10 @@ export function createS3Store({ client, puts, bucket, prefix = '' }: S3StoreOpti
 
   return {
     put: (key, body, { signal, sha256, ...headers } = {}) =>
-      call(signal, () =>
-        puts.send(
-          { ...at(key), Body: body, ChecksumCRC32: checksumOf(body), ...headersOf(headers), sha256 },
-          until(signal),
-        ),
-      ),
+      call(signal, async () => {
+        const content = { Body: body, ChecksumCRC32: checksumOf(body), sha256 };
+        await puts.send({ ...at(key), ...headersOf(headers), ...content }, until(signal));
+      }),
 
     get: (key, { signal, from = 0, to = Infinity, ifMatch } = {}) =>
       call(signal, async () => {
@@ -136,10 +133,10 @@ export function createS3Store({ client, puts, bucket, prefix = '' }: S3StoreOpti
 
     putPart: (key, uploadId, number, body, { signal } = {}) =>
       call(signal, async () => {
-        const content = contentOf(body);
-        const command = new UploadPartCommand({ ...at(key), UploadId: uploadId, PartNumber: number, ...content });
-        const { ETag = '' } = await client.send(command, until(signal));
-        return { number, etag: ETag, bytes: body.length, checksum: content.ChecksumCRC32 };
+        const checksum = checksumOf(body);
+        const part = { UploadId: uploadId, PartNumber: number, Body: body, ChecksumCRC32: checksum };
+        const { ETag = '' } = await puts.send({ ...at(key), ...part }, until(signal));
+        return { number, etag: ETag, bytes: body.length, checksum };
       }),
 
     completeUpload: (key, uploadId, parts, { signal } = {}) =>
@@ -188,11 +185,6 @@ export function createS3Store({ client, puts, bucket, prefix = '' }: S3StoreOpti
 /** The SDK's options for a call that ends with its signal. */
 function until(signal: AbortSignal | undefined): { abortSignal: AbortSignal } | undefined {
   return signal && { abortSignal: signal };
-}
-
-/** A body with what S3 checks it by. */
-function contentOf(body: Buffer): { Body: Buffer; ContentLength: number; ChecksumCRC32: string } {
-  return { Body: body, ContentLength: body.length, ChecksumCRC32: checksumOf(body) };
 }
 
 function bytesOf(parts: readonly Part[]): number {

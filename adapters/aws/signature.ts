@@ -7,12 +7,14 @@ export interface Credentials {
   sessionToken?: string | undefined;
 }
 
-/** A request to S3 whose path is encoded and which has no query. Header names are in lower case. */
+/** A request to S3 whose path and query are encoded. Header names are in lower case. */
 export interface Unsigned {
   method: string;
   path: string;
+  /** Without the question mark; sorted by name. */
+  query: string;
   headers: Readonly<Record<string, string>>;
-  /** SHA-256 of the body, in hex. */
+  /** SHA-256 of the body in hex, or `UNSIGNED-PAYLOAD`. */
   payloadSha256: string;
 }
 
@@ -40,15 +42,20 @@ export function createSigner(): (
     return made.key;
   }
 
-  return ({ method, path, headers, payloadSha256 }, { accessKeyId, secretAccessKey, sessionToken }, region, at) => {
+  return (
+    { method, path, query, headers, payloadSha256 },
+    { accessKeyId, secretAccessKey, sessionToken },
+    region,
+    at,
+  ) => {
     const time = at.toISOString().replace(/[-:]|\.\d+/g, '');
     const day = time.slice(0, 8);
     const all: Record<string, string> = { ...headers, 'x-amz-content-sha256': payloadSha256, 'x-amz-date': time };
     if (sessionToken !== undefined) all['x-amz-security-token'] = sessionToken;
     const names = Object.keys(all).sort();
-    const lines = names.map((name) => `${name}:${(all[name] ?? '').trim().replaceAll(/ +/g, ' ')}\n`);
+    const lines = names.map((name) => `${name}:${(all[name] ?? '').trim().replaceAll(/\s+/g, ' ')}\n`);
     const signed = names.join(';');
-    const canonical = `${method}\n${path}\n\n${lines.join('')}\n${signed}\n${payloadSha256}`;
+    const canonical = `${method}\n${path}\n${query}\n${lines.join('')}\n${signed}\n${payloadSha256}`;
     const scope = `${day}/${region}/s3/aws4_request`;
     const toSign = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash('sha256', canonical)}`;
     const signature = hmac(keyOf(secretAccessKey, day, region), toSign).toString('hex');

@@ -3,10 +3,12 @@
  * so that those are counted there; and it forgets an upload that was completed, where S3 answers a repeated completion
  * for a while as it did the first.
  */
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { describe, expect, test } from 'vitest';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import type { HttpRequest } from '@smithy/core/protocols';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createClients } from '../../adapters/aws/clients.ts';
 import { checksumOf } from '../../adapters/aws/crc32.ts';
 import { createS3Store } from '../../adapters/aws/s3-store.ts';
 import { createWire, S3_INTERNAL_ERROR, SLOW_DOWN, type Fault, type WireCall } from '../helpers/aws-wire.ts';
@@ -70,6 +72,80 @@ describe('keys', () => {
     await expect(store.get('a')).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({ cause: { name: 'NoSuchBucket' } });
     await expect(Array.fromAsync(store.list(''))).rejects.toMatchObject(UNAVAILABLE);
+  });
+});
+
+/** Where the SDK, and then we, put an object, or a part of one. */
+async function urlsOf(key: string, upload?: { UploadId: string; PartNumber: number }) {
+  const { clients, bucket } = await startStore();
+  const urls: unknown[] = [];
+  for (const { middlewareStack } of [clients.s3, clients.puts]) {
+    middlewareStack.add(
+      () => (args) => {
+        const { protocol, hostname, port, path, query } = args.request as HttpRequest;
+        urls.push({ protocol, hostname, port, path, query: { ...query, 'x-id': undefined } });
+        throw new Error('seen');
+      },
+      { step: 'deserialize', priority: 'low', name: 'url' },
+    );
+  }
+  const input = { Bucket: bucket, Key: key, Body: Buffer.alloc(0), ChecksumCRC32: 'AAAAAA==' };
+  const command = upload ? new UploadPartCommand({ ...input, ...upload }) : new PutObjectCommand(input);
+  await expect(clients.s3.send(command as PutObjectCommand)).rejects.toThrow('seen');
+  await expect(clients.puts.send({ ...input, ...upload })).rejects.toThrow('seen');
+  return urls;
+}
+
+describe('a PUT that the SDK does not make', () => {
+  test('goes where the SDK would send it, whatever is in the key', async () => {
+    for (const [key, upload] of [
+      ['a b/ü+%41~!\'()*;,:@&=$?#[]|\\^`{}"<>.png'],
+      ['/./a//../.b/'],
+      ['k/é', { UploadId: 'a/b+c=~.', PartNumber: 10_000 }],
+    ] as const) {
+      const [theirs, ours] = await urlsOf(key, upload);
+      expect(ours).toEqual(theirs);
+    }
+  });
+
+  test('is signed with the time of S3 where that is another one', async () => {
+    const { store, wire } = await startStore();
+    const date = new Date(Date.now() + 3_600_000);
+    const refusal = { status: 403, body: '<Error><Code>RequestTimeTooSkewed</Code></Error>' };
+    wire.fault = first('PutObject', { ...refusal, headers: { date: date.toUTCString() } });
+    await store.put('k', Buffer.from('x'));
+    const [refused, taken] = wire.calls[0]?.attempts ?? [];
+    expect(taken?.landed).toBe(true);
+    const hourOf = (time = '') => time.slice(0, 11);
+    expect(hourOf(taken?.headers['x-amz-date'])).toBe(hourOf(date.toISOString().replaceAll('-', '')));
+    expect(hourOf(refused?.headers['x-amz-date'])).not.toBe(hourOf(taken?.headers['x-amz-date']));
+  });
+
+  test('has no signature of its body over TLS, and one of it on an open line', async () => {
+    const { store, wire } = await startStore();
+    await store.put('k', Buffer.from('x'));
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', 'https://127.0.0.1:1');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { s3, puts } = wire.attach(createClients());
+    wire.fault = () => ({ status: 403, body: '' });
+    const secure = createS3Store({ client: s3, puts, bucket: 'bucket' });
+    await expect(secure.put('k', Buffer.from('x'))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(secure.putPart('k', 'id', 1, Buffer.from('x'))).rejects.toMatchObject(UNAVAILABLE);
+    expect(wire.calls.map(({ attempts }) => attempts[0]?.headers['x-amz-content-sha256'])).toEqual([
+      hash('sha256', 'x'),
+      'UNSIGNED-PAYLOAD',
+      'UNSIGNED-PAYLOAD',
+    ]);
+  });
+
+  test('is left to the SDK where a bucket is asked in another way', async () => {
+    const { clients, wire } = await startStore();
+    const { s3, puts } = wire.attach(clients);
+    wire.fault = () => ({ status: 403, body: '' });
+    const store = createS3Store({ client: s3, puts, bucket: 'files--use1-az4--x-s3' });
+    await expect(store.put('k', Buffer.from('x'))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.putPart('k', 'id', 1, Buffer.from('x'))).rejects.toMatchObject(UNAVAILABLE);
+    expect(wire.calls.map(({ command }) => command)).toContain('CreateSession');
   });
 });
 

@@ -19,10 +19,11 @@ test('a request is signed as the SDK signs it, also on another day and with othe
   ] as const) {
     const at = new Date(`${day}T12:34:56.789Z`);
     const credentials = { ...BY, secretAccessKey };
+    const query = { uploadId: 'a/b~', partNumber: '7' };
     const headers = {
       host: 's3.eu-central-1.amazonaws.com',
       'content-length': '5',
-      'content-type': 'text/plain;  charset=utf-8 ',
+      'content-type': 'text/plain; \t charset=utf-8 ',
       'x-amz-meta-b': 'two  spaces',
       'x-amz-meta-a': 'a',
     };
@@ -34,8 +35,15 @@ test('a request is signed as the SDK signs it, also on another day and with othe
       sha256: Sha256,
       uriEscapePath: false,
     });
-    const request = new HttpRequest({ method: 'PUT', path, headers: { ...headers }, body });
+    const request = new HttpRequest({ method: 'PUT', path, query, headers: { ...headers }, body });
     const expected = await signer.sign(request, { signingDate: at });
-    expect(sign({ method: 'PUT', path, headers, payloadSha256 }, credentials, REGION, at)).toEqual(expected.headers);
+    expect(
+      sign(
+        { method: 'PUT', path, query: 'partNumber=7&uploadId=a%2Fb~', headers, payloadSha256 },
+        credentials,
+        REGION,
+        at,
+      ),
+    ).toEqual(expected.headers);
   }
 });
