@@ -8,6 +8,8 @@ export interface BodyCheck {
   declared: (bytes: number) => void;
   /** The next piece; fails as soon as there is too much. */
   take: (piece: Buffer) => void;
+  /** Others have some of what follows: there will be no digest, and nothing more is hashed. */
+  leaveDigests: () => void;
   /** Others have what follows: what comes from now on is neither counted nor hashed. */
   leaveRest: () => void;
   /** The digests so far, for who goes on from here; `undefined` if they are not known. */
@@ -46,6 +48,9 @@ export function createBodyCheck(
       // Only a Content-Range can be so wrong: Content-Length ends the body.
       if (length !== undefined && bytes > length) throw failure('BAD_RESPONSE', httpStatus);
       hashing?.update(piece);
+    },
+    leaveDigests() {
+      hashing = undefined;
     },
     leaveRest() {
       bytes = length ?? bytes;

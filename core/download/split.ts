@@ -62,6 +62,8 @@ export interface SplitFile {
  * that wait for their turn could keep the memory that the one before them needs.
  */
 export interface Split {
+  /** Whether a part has come over a connection that was lent. */
+  readonly isShared: boolean;
   /** Lends out from now on. */
   start: () => void;
   /**
@@ -109,6 +111,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   let most = options.connectionsPerFile - 1;
   /** Whether the source has given a range, and not only promised to. */
   let isProven = file.landed.length > 0;
+  let isShared = false;
 
   const help =
     file.helpers &&
@@ -288,6 +291,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     const before = faults;
     try {
       await read(task);
+      isShared = true;
       if (help?.gather(loan) !== true) loan.end();
     } catch (error) {
       if (signal.aborted) loan.drop();
@@ -335,6 +339,9 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   }
 
   return {
+    get isShared() {
+      return isShared;
+    },
     start,
 
     async claim(number, prepare) {

@@ -183,7 +183,10 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   async function claim(split: Split, part: number): Promise<boolean> {
     const isOurs = await split.claim(part, (until) => inStore(writer.prepare(until)));
     if (isOurs) split.start();
-    else if (!isCompared(entry)) check.leaveRest();
+    if (!isCompared(entry)) {
+      if (!isOurs) check.leaveRest();
+      else if (split.isShared) check.leaveDigests();
+    }
     return isOurs;
   }
 
