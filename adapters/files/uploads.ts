@@ -58,7 +58,7 @@ export function createUploads(folder: string, durable: boolean): Uploads {
       signal?.throwIfAborted();
       // From here on the part that was there before, if any, is no longer whole.
       writeSync(log.fd, `\n${JSON.stringify({ number })}`);
-      await writeAll(file.fd, body, (number - 1) * upload.request.partBytes);
+      await writeAll(file.fd, body, (number - 1) * upload.request.partBytes, durable);
       // A checkpoint may name the part from now on: its line must not outlive a power cut that its bytes do not.
       if (durable) await syncBytes(file.fd);
       writeSync(log.fd, `\n${JSON.stringify(part)}`);
