@@ -35,8 +35,9 @@ const LEAST_CONNECTIONS = 2;
 
 /**
  * Whether another worker would bring a file on, and then how many connections it has, and how many parts. The connections
- * are an even share among as many workers as there can be: who asks keeps what it can make use of. The parts become fewer
- * towards the end, so that nobody waits long for the last of them (guided self-scheduling; Polychronopoulos and Kuck, 1987).
+ * are an even share among as many workers as there can be: who asks keeps what it can make use of. The parts are half of what
+ * as many connections bring of the rest, if all of the file's are alike: fewer and fewer towards the end, so that nobody waits
+ * for the last of them (guided self-scheduling; Polychronopoulos and Kuck, 1987), also where it is the source that is slow.
  */
 export function helpWanted(
   { workerBytesPerSecond, worthMs }: HelpSettings,
@@ -47,8 +48,9 @@ export function helpWanted(
   const restMs = ((freeParts * partBytes) / bytesPerSecond) * 1000;
   if (helpers >= MAX_HELPERS || !keepsEnough || bytesPerSecond < workerBytesPerSecond || restMs < worthMs)
     return undefined;
+  const share = connections / (1 + lent + helpers * connections);
   // By what as many connections bring here.
   const most = ((bytesPerSecond / partBytes) * HELPER_WORK_MS * connections) / (1 + lent) / 1000;
-  const parts = Math.floor(Math.min(freeParts / (2 * (helpers + 2)), most));
+  const parts = Math.floor(Math.min((freeParts * share) / 2, most));
   return parts < connections ? undefined : { connections, parts };
 }

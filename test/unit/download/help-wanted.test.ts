@@ -25,9 +25,20 @@ test('the first helper of a huge file has an even share of the connections, and 
 test('towards the end helpers get fewer and fewer parts', () => {
   const slow = { ...settings, worthMs: 0 };
   const parts = [800, 400, 200, 100].map(
-    (freeParts) => helpWanted(slow, { ...progress, freeParts, helpers: 3 })?.parts,
+    (freeParts) => helpWanted(slow, { ...progress, freeParts, lent: 9, helpers: 3 })?.parts,
   );
-  expect(parts).toEqual([80, 40, 20, 10]);
+  expect(parts).toEqual([50, 25, 12, 6]);
+});
+
+test('a helper that is no faster than its connections are here is done before the rest of the file is', () => {
+  for (const helpers of [0, 3, 6]) {
+    const lent = 15 - 2 * helpers;
+    const { connections = 0, parts = 0 } = helpWanted(settings, { ...progress, freeParts: 600, lent, helpers }) ?? {};
+    const perConnection = progress.bytesPerSecond / (1 + lent);
+    const seconds = (count: number, over: number) => (count * progress.partBytes) / (perConnection * over);
+    expect(parts).toBeGreaterThan(0);
+    expect(seconds(parts, connections)).toBeLessThanOrEqual(seconds(600 - parts, 16 - connections));
+  }
 });
 
 test.each([
