@@ -155,10 +155,10 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     return count;
   }
 
-  /** Takes in what others have stored. */
+  /** Takes in what others have stored; also while the attempt ends, or the parts that it waits for would leave these out. */
   function adopt(parts: readonly Part[]): void {
     const fresh = parts.filter(({ number }) => !there.has(number));
-    if (fresh.length === 0 || signal.aborted) return;
+    if (fresh.length === 0) return;
     for (const { number } of fresh) {
       there.add(number);
       free.leave({ first: number, last: number });

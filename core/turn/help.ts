@@ -8,7 +8,7 @@ import type { BatchRecord, HelperRecord } from '../model/records.ts';
 import type { Part } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/tickets.ts';
 import { createFence } from './fence.ts';
-import type { WrittenOrder } from './helpers.ts';
+import { removeHelper, type WrittenOrder } from './helpers.ts';
 import type { TurnBounds } from './turn.ts';
 
 /** A helper, held by this turn. */
@@ -44,8 +44,9 @@ export async function help(
   const ending = new AbortController();
   const signal = AbortSignal.any([bounds.stop, fence.signal, ending.signal]);
   const parts: Part[] = [];
-  /** Of these, the ones in the newest object. */
+  /** Of these, the ones in the newest object, and its key. */
   let told = 0;
+  let newest: string | undefined;
   let fault: HelperRecord['fault'];
 
   /** Fetches until all parts have landed or the first reason not to go on. */
@@ -78,6 +79,7 @@ export async function help(
     const isNew = key !== undefined && key !== record.landed;
     if (isNew && !(await fence.persist(() => state.put(key, body, { signal: fence.signal }).then(() => true))))
       return false;
+    newest = key;
     const former = record.landed;
     for (;;) {
       const workedMs = clock.now() - takenAt;
@@ -158,9 +160,11 @@ export async function help(
     watching.abort();
     await watch;
   }
-  // Who aborted the upload may not have waited for the parts that were on their way.
-  if (order && (await need()) === 'over')
-    await files.abortUpload(batch.options.prefix + order.entry.key, order.uploadId).catch(() => undefined);
+  if (!order || (await need()) !== 'over') return;
+  // Who aborted the upload may not have waited for the parts that were on their way, nor who deleted the batch for what
+  // was told of them.
+  await files.abortUpload(batch.options.prefix + order.entry.key, order.uploadId).catch(() => undefined);
+  await removeHelper(deps, batchId, name, newest);
 }
 
 /** Takes a helper that nobody has had, if its shard still wants it. */

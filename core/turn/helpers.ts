@@ -33,8 +33,11 @@ interface Out extends WaitingHelper {
   offeredUntil: number;
   isHurried: boolean;
   isRecalled: boolean;
-  /** The newest object of its parts that was read. */
+  /** Its upload was given up, or completed: nobody goes on with it. */
+  isOver: boolean;
+  /** The newest object of its parts that was read, and how many of its parts that does not name. */
   seen: string | undefined;
+  left: number;
   bringHome: GiveBack;
   ended: PromiseWithResolvers<undefined>;
 }
@@ -49,8 +52,10 @@ export type Helpers = ReturnType<typeof createHelpers>;
  * is out, and its connections are, until it is known to have ended.
  */
 export function createHelpers(deps: {
-  service: Pick<Service, 'ledger' | 'state' | 'tickets' | 'clock'>;
+  service: Pick<Service, 'ledger' | 'state' | 'files' | 'tickets' | 'clock'>;
   shard: Pick<ShardRecord, 'batchId' | 'shard'>;
+  /** Of the keys of the batch's files. */
+  prefix: string;
   checkpoints: Pick<Checkpointer, 'persist' | 'isFenced'>;
   /** As the shard was taken. */
   list: WaitingList;
@@ -60,12 +65,12 @@ export function createHelpers(deps: {
   /** Called when one is asked for, and when one has ended. */
   changed: () => void;
 }) {
-  const { ledger, state, tickets, clock } = deps.service;
+  const { ledger, state, files, tickets, clock } = deps.service;
   const { batchId, shard } = deps.shard;
   const { persist, isFenced } = deps.checkpoints;
   const outs = new Set<Out>();
-  /** Ended since the last checkpoint, or named by it still: with the objects that are left of them. */
-  let gone: { name: string; objects: string[] }[] = [];
+  /** Ended since the last checkpoint, or named by it still: with the newest object that is left of each. */
+  let gone: { out: Out; newest: string | undefined }[] = [];
   /** Who wants to hear of parts that land, by entry. */
   const listeners = new Map<WaitingEntry, (parts: readonly Part[]) => void>();
   /** Names that were in a snapshot, of a checkpoint that may have landed. */
@@ -83,7 +88,9 @@ export function createHelpers(deps: {
       offeredUntil: clock.now() + HELPER_OFFER_MS,
       isHurried: false,
       isRecalled: false,
+      isOver: false,
       seen: undefined,
+      left: helper.last - helper.first + 1,
       ended: Promise.withResolvers(),
     };
     outs.add(out);
@@ -96,7 +103,7 @@ export function createHelpers(deps: {
       const entry = deps.list.entries.find((waiting) => waiting.entry.index === helper.index);
       const bringHome = deps.loans.sendAway(await deps.find(helper.host), helper.connections);
       const out = send(helper, { entry, order: undefined, bringHome });
-      out.isRecalled = entry?.partial?.uploadId !== helper.uploadId;
+      out.isOver = out.isRecalled = entry?.partial?.uploadId !== helper.uploadId;
     }
     if (outs.size > 0) await look();
   }
@@ -157,8 +164,7 @@ export function createHelpers(deps: {
     const { landed: newest, fault } = record;
     outs.delete(out);
     workedMs += record.workedMs ?? 0;
-    const objects = [orderKey(batchId, out.name), ...(newest === undefined ? [] : [newest])];
-    gone.push({ name: out.name, objects });
+    gone.push({ out, newest });
     hasNews = true;
     out.bringHome(fault && new DownloadError(fault.code, FAILURES[fault.code].meaning, fault));
     out.ended.resolve(undefined);
@@ -190,8 +196,8 @@ export function createHelpers(deps: {
       if (out.isRecalled) home(out);
       else await write(out, out.order);
     }
-    const over = gone.filter(({ name }) => !names.has(name));
-    gone = gone.filter(({ name }) => names.has(name));
+    const over = gone.filter(({ out }) => !names.has(out.name));
+    gone = gone.filter(({ out }) => names.has(out.name));
     await Promise.all(over.map(remove));
   }
 
@@ -209,10 +215,11 @@ export function createHelpers(deps: {
     out.order = undefined;
   }
 
-  /** What is not removed goes with the batch. */
-  async function remove({ name, objects }: { name: string; objects: string[] }): Promise<void> {
-    await ledger.removeHelper(batchId, name).catch(() => undefined);
-    for (const key of objects) await state.delete(key).catch(() => undefined);
+  async function remove({ out, newest }: (typeof gone)[number]): Promise<void> {
+    await removeHelper({ ledger, state }, batchId, out.name, newest);
+    // Who gave the upload up did not wait for the parts that were on their way.
+    if (out.isOver && out.left > 0 && out.entry)
+      await files.abortUpload(deps.prefix + out.entry.entry.key, out.uploadId).catch(() => undefined);
   }
 
   /** Sees what each has done, and takes back what is recalled, or held by who has died. What fails is done at the next look. */
@@ -235,8 +242,10 @@ export function createHelpers(deps: {
     if (record.landed !== undefined && record.landed !== out.seen) {
       const body = await state.get(record.landed);
       if (!body) return;
-      landed(out, JSON.parse(String(body)) as Part[]);
+      const parts = JSON.parse(String(body)) as Part[];
+      landed(out, parts);
       out.seen = record.landed;
+      out.left = out.last - out.first + 1 - parts.length;
     }
     if (record.endedAt !== undefined) {
       home(out, record);
@@ -258,8 +267,12 @@ export function createHelpers(deps: {
     of,
     /** An attempt is over: nobody hears of parts any more. */
     leave: (waiting: WaitingEntry) => listeners.delete(waiting),
-    /** Nobody has a use for what they fetch for this entry. */
-    recall: (waiting: WaitingEntry) => recall([...outs].filter(({ entry }) => entry === waiting)),
+    /** Nobody has a use for what they fetch for this entry: its upload is completed or given up. */
+    recall(waiting: WaitingEntry): void {
+      const vain = [...outs].filter(({ entry }) => entry === waiting);
+      for (const out of vain) out.isOver = true;
+      recall(vain);
+    },
     recallAll: () => recall([...outs]),
     snapshot,
     checkpointed,
@@ -286,6 +299,19 @@ export function createHelpers(deps: {
       return outs.size;
     },
   };
+}
+
+/** Removes what is left of a helper that has ended; what fails goes with the batch. */
+export async function removeHelper(
+  { ledger, state }: Pick<Service, 'ledger' | 'state'>,
+  batchId: string,
+  name: string,
+  /** The newest object of its parts. */
+  newest: string | undefined,
+): Promise<void> {
+  await ledger.removeHelper(batchId, name).catch(() => undefined);
+  for (const key of [orderKey(batchId, name), newest])
+    if (key !== undefined) await state.delete(key).catch(() => undefined);
 }
 
 /** In the order of their numbers; the newer of two takes the place of the other. */

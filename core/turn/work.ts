@@ -87,6 +87,7 @@ export async function work(
   const helpers = createHelpers({
     service: deps,
     shard,
+    prefix: batch.options.prefix,
     checkpoints,
     list,
     loans,
