@@ -3,4 +3,5 @@ import type { PlannerSettings, WorkerSettings } from './messages.ts';
 
 /** What every thread of a service runs: its role says the rest. */
 const { role } = workerData as PlannerSettings | WorkerSettings;
-await (role === 'planner' ? import('./planner-thread.ts') : import('./worker.ts'));
+if (role === 'planner') await import('./planner-thread.ts');
+else (await import('./worker.ts')).startWorker();

@@ -48,8 +48,9 @@ export type Helpers = ReturnType<typeof createHelpers>;
  * The helpers of a shard: other workers that fetch parts of one of its large files, over connections that it leaves them.
  *
  * **The order of writes**: a checkpoint that names the helper; what it has to do; its record; its ticket. So whoever takes
- * the shard over knows of all there can be, and gives a record that has ended to one that is named and has none. A helper
- * is out, and its connections are, until it is known to have ended.
+ * the shard over knows of all there can be, and that nobody was told of one that is named and has no record. A helper is
+ * out, and its connections are, until it is known to have ended; and works only while its shard names it, so that a record
+ * that comes late is nobody's.
  */
 export function createHelpers(deps: {
   service: Pick<Service, 'ledger' | 'state' | 'files' | 'tickets' | 'clock'>;
@@ -234,9 +235,8 @@ export function createHelpers(deps: {
     const record = await ledger.getHelper(batchId, name);
     const now = clock.now();
     if (!record) {
-      // Who named it died before it was there, and may write it yet.
-      const ended = { batchId, name, shard, rev: 1, askedAt: now, leaseUntil: 0, endedAt: now };
-      if (!isFenced() && (await ledger.createHelper(ended))) home(out);
+      // Who named it died before it had an answer to that: no ticket was sent, nor will be.
+      home(out);
       return;
     }
     if (record.landed !== undefined && record.landed !== out.seen) {
