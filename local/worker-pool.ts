@@ -10,10 +10,10 @@ import type { FromThread, FromWorker, ToWorker, WorkerSettings } from './message
  */
 export const TURNS_PER_THREAD = 64;
 /**
- * Of a thread's heap, for what does not live long, in MB: more would be filled with garbage before it is swept, and with it
- * lie the 64 KiB of each read of a socket.
+ * Of a thread's heap, for what does not live long, in MB. With less a small file's own are taken for old ones: it is swept three
+ * times as often. With more it is filled with garbage before it is swept, which is resident and saves nothing.
  */
-const YOUNG_MB = 6;
+const YOUNG_MB = 16;
 /**
  * Of a thread's heap, for the rest, in MB: bodies are not in it, and waiting lists have a limit. The more a heap may grow the
  * later it is swept: without a limit two threads at a list of a million take 230 MB more (bench/million.ts).
