@@ -38,14 +38,21 @@ export async function* readBody(
   let windowBytes = 0;
   let windowMs = 0;
 
-  let since = clock.now();
-  attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
+  const incoming = createReader(response);
   try {
-    for await (const piece of response as AsyncIterable<Buffer<ArrayBuffer>>) {
-      attempt.unlimited();
+    for (;;) {
+      const piece = incoming.read();
+      if (piece === null) {
+        if (incoming.hasEnded()) break;
+        const since = clock.now();
+        attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
+        await incoming.changed();
+        attempt.unlimited();
+        windowMs += clock.now() - since;
+        continue;
+      }
       received += piece.length;
       windowBytes += piece.length;
-      windowMs += clock.now() - since;
       if (windowMs >= lowSpeed.seconds * 1000) {
         const isSlow = windowBytes < (lowSpeed.bytesPerSecond * windowMs) / 1000;
         if (isSlow && received !== declared) throw failure('TOO_SLOW', status);
@@ -53,8 +60,6 @@ export async function* readBody(
       }
       yield piece;
       giveBack(piece);
-      since = clock.now();
-      attempt.limit(timeouts.idleMs, 'IDLE_TIMEOUT', status);
     }
   } catch (error) {
     attempt.signal.throwIfAborted();
@@ -64,11 +69,51 @@ export async function* readBody(
     throw toDownloadError(broken ?? error, 'body', status);
   } finally {
     attempt.unlimited();
+    if (!response.readableEnded) response.destroy();
   }
   if (!response.complete || (declared !== undefined && received !== declared)) throw failure('TRUNCATED', status);
   // A reset looks like the end of a body that ends by closing.
   const broken = answer.broken();
   if (broken !== undefined && !isFramed(response)) throw toDownloadError(broken, 'body', status);
+}
+
+/**
+ * Reads a response as its own iterator does. That one listens and waits for every body; most small ones are there, whole, with
+ * their headers.
+ */
+function createReader(response: IncomingMessage) {
+  let isWatched = false;
+  let error: unknown;
+  let wake: () => void = () => undefined;
+
+  function watch(): void {
+    isWatched = true;
+    if (!response.complete) response.on('readable', () => wake());
+    response.on('end', () => wake());
+    response.on('close', () => wake());
+    response.on('error', (reason) => {
+      error ??= reason;
+      wake();
+    });
+  }
+
+  return {
+    /** All that has come; `null` if nothing has. */
+    read: () => (response.destroyed ? null : response.read()) as Buffer<ArrayBuffer> | null,
+    /** Whether that was the end. Throws what has ended it too early. */
+    hasEnded(): boolean {
+      if (error !== undefined) throw error as Error;
+      if (response.readableEnded) return true;
+      if (response.closed) throw response.errored ?? failure('CONNECTION_LOST', response.statusCode);
+      return false;
+    },
+    /** Waits for more, or the end. */
+    changed: () =>
+      new Promise<void>((resolve) => {
+        wake = resolve;
+        if (!isWatched) watch();
+      }),
+  };
 }
 
 /**
