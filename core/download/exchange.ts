@@ -40,12 +40,12 @@ export async function exchange(
   };
   const onAbort = () => (response ?? request).destroy();
   attempt.signal.addEventListener('abort', onAbort);
-  request.once('socket', (socket) => {
+  request.on('socket', (socket) => {
     if (request.reusedSocket) onConnected();
     else socket.once(target.url.protocol === 'https:' ? 'secureConnect' : 'connect', onConnected);
   });
-  request.once('response', resolve);
-  request.once('upgrade', ({ statusCode }, socket) => {
+  request.on('response', resolve);
+  request.on('upgrade', ({ statusCode }, socket) => {
     socket.destroy();
     reject(failure('UNEXPECTED_STATUS', statusCode));
   });
@@ -53,7 +53,7 @@ export async function exchange(
     broken ??= error;
     reject(error);
   });
-  request.once('close', () => {
+  request.on('close', () => {
     attempt.signal.removeEventListener('abort', onAbort);
     if (response === undefined) reject(failure('CONNECTION_LOST')); // and nothing else has been said of it
   });

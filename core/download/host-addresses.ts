@@ -17,13 +17,18 @@ export interface HostAddressesDeps {
 
 /**
  * The addresses at which a host (a name or an IP literal, without brackets) may be connected to; all of them were
- * checked. Errors: `DownloadError` with `UNKNOWN_HOST`, `DNS_FAILED` or `BLOCKED_ADDRESS`.
+ * checked; at once where they are known. Errors: `DownloadError` with `UNKNOWN_HOST`, `DNS_FAILED` or `BLOCKED_ADDRESS`.
  */
-export type HostAddresses = (hostname: string) => Promise<readonly LookupAddress[]>;
+export type HostAddresses = (hostname: string) => Promise<readonly LookupAddress[]> | readonly LookupAddress[];
+
+interface Cached {
+  answer: ReturnType<HostAddresses>;
+  until: number;
+}
 
 /** Looks hosts up. Callers share a look-up that is under way, and its answer for a minute; a passing failure is not kept. */
 export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAddressesDeps): HostAddresses {
-  const cache = new Map<string, { answer: Promise<readonly LookupAddress[]>; until: number }>();
+  const cache = new Map<string, Cached>();
 
   /** One forbidden address forbids the host: a name that is both public and private is an attack or a mistake. */
   function check(addresses: readonly LookupAddress[]): readonly LookupAddress[] {
@@ -35,6 +40,8 @@ export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAdd
   }
 
   async function lookUp(hostname: string): Promise<readonly LookupAddress[]> {
+    const family = isIP(hostname);
+    if (family !== 0) return check([{ address: hostname, family }]);
     let addresses;
     try {
       addresses = await resolve(hostname);
@@ -52,17 +59,20 @@ export function createHostAddresses({ resolve, clock, allowedNetworks }: HostAdd
       if (until > now && cache.size < DNS_CACHE_ENTRIES) break;
       cache.delete(oldest);
     }
-    const entry = { answer, until: now + DNS_CACHE_MS };
+    const entry: Cached = { answer, until: now + DNS_CACHE_MS };
     cache.set(hostname, entry);
-    answer.catch((error: unknown) => {
-      const passes = error instanceof DownloadError && error.code === 'DNS_FAILED';
-      if (passes && cache.get(hostname) === entry) cache.delete(hostname);
-    });
+    answer.then(
+      (addresses) => {
+        entry.answer = addresses;
+      },
+      (error: unknown) => {
+        const passes = error instanceof DownloadError && error.code === 'DNS_FAILED';
+        if (passes && cache.get(hostname) === entry) cache.delete(hostname);
+      },
+    );
   }
 
-  return async (hostname) => {
-    const family = isIP(hostname);
-    if (family !== 0) return check([{ address: hostname, family }]);
+  return (hostname) => {
     const cached = cache.get(hostname);
     if (cached !== undefined && cached.until > clock.now()) return cached.answer;
     const answer = lookUp(hostname);

@@ -22,19 +22,18 @@ export interface Origin {
   index: number;
 }
 
-/** What is kept beside a file: what its source said of it, and where it comes from; `resource` is the one that answered in the end. `url`'s query may be a secret. */
+/** What is kept beside a file: what its source said of it, and where it comes from; `resource` is the one that answered in the end. `url` is canonical; its query may be a secret. */
 export function objectHeaders(
   { batchId, index }: Origin,
   url: string,
   resource: string,
   headers: IncomingHttpHeaders,
 ): ObjectHeaders {
-  const { origin, pathname } = new URL(url);
   const encoding = printable(headers['content-encoding']);
   const metadata: Record<string, string | undefined> = {
     [METADATA.batch]: batchId,
     [METADATA.index]: String(index),
-    [METADATA.source]: (origin + pathname).slice(0, MAX_SOURCE_BYTES), // ASCII: the URL parser escapes the rest
+    [METADATA.source]: url.replace(/\?.*$/s, '').slice(0, MAX_SOURCE_BYTES), // ASCII: the URL parser escapes the rest
     [METADATA.resource]: resource,
     [METADATA.etag]: printable(headers.etag),
     [METADATA.lastModified]: printable(headers['last-modified']),

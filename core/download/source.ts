@@ -120,7 +120,8 @@ export async function ask(
   attempt: Attempt,
 ): Promise<Answer> {
   attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
-  const addresses = await untilAborted(addressesOf(hostnameOf(url)), attempt.signal);
+  const found = addressesOf(hostnameOf(url));
+  const addresses = found instanceof Promise ? await untilAborted(found, attempt.signal) : found;
   const all = { 'User-Agent': options.userAgent, Accept: '*/*', ...headers, 'Accept-Encoding': 'identity' };
   const askedAt = clock.now();
   const answer = await exchange(connections, { url, headers: all, addresses }, options.timeouts, attempt);
@@ -137,7 +138,8 @@ function requestableUrl(text: string): URL {
   const url = URL.parse(text);
   const why = url === null ? 'it is no URL' : whyNotRequestable(url);
   if (url === null || why !== undefined) throw new DownloadError('INVALID_URL', `the URL cannot be requested: ${why}`);
-  url.hash = '';
+  // Setting it costs as much as parsing.
+  if (url.href.includes('#')) url.hash = '';
   return url;
 }
 

@@ -73,7 +73,9 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   if (length !== undefined && length <= options.maxBytes && length > partBytes * MAX_PARTS)
     throw outOfParts(partBytes, status);
   const head = begun ? headOf(begun.parts).length : 0;
-  const version = job.keep && (begun ?? versionOf(answer));
+  /** What fits into one PUT leaves nothing behind that could be gone on with. */
+  const isOnePut = !begun && length !== undefined && length <= partBytes && length < deps.splitBytes;
+  const version = isOnePut ? undefined : job.keep && (begun ?? versionOf(answer));
   const isLarge = version !== undefined && length !== undefined && length >= deps.splitBytes;
   const mayBorrow = isLarge && start.mayBorrow && options.connectionsPerFile > 1 && givesRanges(answer);
   const hasGaps = begun !== undefined && begun.parts.length > head;
