@@ -40,7 +40,6 @@ export function createBacklog(deps: {
   const fresh = deps.open({ from: shard.cursor, to: shard.to }, CURSOR_BLOCK_BYTES);
   /** Entries that were taken and neither settled nor put back. */
   const taken = new Set<WaitingEntry>();
-  const sizes = new WeakMap<WaitingEntry['entry'], number>();
   /** As they were counted when they came in. */
   const counted = new WeakMap<WaitingEntry, number>();
   /** The host that the cursor is in the middle of, perhaps. */
@@ -81,9 +80,7 @@ export function createBacklog(deps: {
   /** Takes an entry in, again or from an earlier turn. */
   function putBack(entry: WaitingEntry): void {
     taken.delete(entry);
-    const own = sizes.get(entry.entry) ?? JSON.stringify(entry.entry).length;
-    sizes.set(entry.entry, own);
-    const size = own + (entry.partial ? JSON.stringify(entry.partial).length : 0);
+    const size = JSON.stringify(entry.entry).length + (entry.partial ? JSON.stringify(entry.partial).length : 0);
     counted.set(entry, size);
     waiting += 1;
     waitingBytes += size;
@@ -150,9 +147,8 @@ export function createBacklog(deps: {
   }
 
   /** An entry's first start. */
-  function startOf({ entry, from, to }: { entry: WaitingEntry['entry']; from: number; to: number }): WaitingEntry {
+  function startOf({ entry }: Pick<WaitingEntry, 'entry'>): WaitingEntry {
     const start: WaitingEntry = { entry, attempts: 0, hostFaults: 0, dueAt: 0 };
-    sizes.set(entry, to - from);
     taken.add(start);
     return start;
   }
