@@ -60,6 +60,9 @@ export function createFileStore(options: FileStoreOptions): FileStore {
   }
   const tree = createTree(root, [tempRoot, metadataRoot, ...reserved], tempRoot);
   const headerFiles = createHeaderFiles(metadataRoot);
+  /** Names that no other store has, in whatever thread or process. */
+  const asidePrefix = join(tempRoot, `put-${randomUUID()}-`);
+  let asides = 0;
   const durable = !isInMemory(root);
   const uploads = createUploads(tempRoot, durable);
   const syncFolder = createFolderSync();
@@ -132,7 +135,7 @@ export function createFileStore(options: FileStoreOptions): FileStore {
     put: (key, body, { signal, contentType, contentEncoding, metadata } = {}) =>
       call(signal, async () => {
         const path = tree.place(key);
-        const aside = join(tempRoot, `put-${randomUUID()}`);
+        const aside = `${asidePrefix}${++asides}`;
         try {
           const stored = await writeNew(aside, body, durable, signal);
           signal?.throwIfAborted();

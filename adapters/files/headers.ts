@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdirSync, writeFileSync, type BigIntStats } from 'node:fs';
 import { readFile, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, sep } from 'node:path';
 import type { ObjectHeaders } from '../../core/ports/object-store.ts';
 import { codeOf, unless } from './errors.ts';
 
@@ -22,8 +22,8 @@ export interface HeaderFiles {
 export function createHeaderFiles(folder: string): HeaderFiles {
   function place(key: string, file: BigIntStats): string {
     const identity = `${file.ino.toString()} ${file.size.toString()} ${file.mtimeNs.toString()} ${key}`;
-    const hash = createHash('sha256').update(identity).digest('hex');
-    return join(folder, hash.slice(0, 2), `${hash.slice(2, 40)}.json`);
+    const digest = hash('sha256', identity);
+    return `${folder}${sep}${digest.slice(0, 2)}${sep}${digest.slice(2, 40)}.json`;
   }
 
   return {

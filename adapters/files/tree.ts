@@ -40,7 +40,8 @@ export function createTree(root: string, reserved: readonly string[], scratch: s
     const segments = key.split('/');
     if (segments.some((segment) => ['', '.', '..'].includes(segment))) throw keyConflict('a segment is empty or dots');
     if (key.includes('\0') || !key.isWellFormed()) throw keyConflict('no file name can spell it');
-    const path = join(root, ...segments);
+    // Where a backslash does not part names, there is nothing left to be resolved, which costs more than all of the above.
+    const path = sep === '/' ? `${root}/${key}` : join(root, ...segments);
     if (!path.startsWith(root + sep) || isReserved(path)) throw keyConflict('it leads out of the folder');
     return path;
   }
