@@ -92,6 +92,7 @@ function worker(stage: Stage): Contestant {
     const { id, event } = await deployment.submit(urlsOf(source, files));
     const args = ['--enable-source-maps', join(folder, 'worker.mjs'), JSON.stringify(event)];
     const measured = await measureCommand(process.execPath, args, { env: deployment.env, signal });
+    await deployment.acknowledge(event);
     const { done, state } = await deployment.status(id);
     if (done !== files.count || state !== 'finished')
       throw new Error(`The batch is ${state}, with ${done} files done.`);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { build, stop } from 'esbuild';
 import type { SQSEvent } from 'aws-lambda';
 import { createClients } from '../../adapters/aws/clients.ts';
@@ -36,6 +36,8 @@ export interface Deployment extends AsyncDisposable {
   env: Record<string, string>;
   /** Submits a batch that has one shard; answers its id, and the event of its ticket. */
   submit: (urls: readonly string[]) => Promise<{ id: string; event: SQSEvent }>;
+  /** Takes the event's message out of the queue, as Lambda does after an invocation that has not reported it. */
+  acknowledge: (event: SQSEvent) => Promise<void>;
   status: (id: string) => Promise<BatchStatus>;
 }
 
@@ -80,6 +82,10 @@ export async function startDeployment(s3Endpoint: string): Promise<Deployment> {
       if (!message || Messages.length > 1) throw new Error(`The batch has ${Messages.length} shards, not one.`);
       const { MessageId: messageId = '', ReceiptHandle: receiptHandle = '', Body: body = '' } = message;
       return { id, event: sqsEvent({ body, messageId, receiptHandle, receiveCount: 1 }) };
+    },
+    async acknowledge({ Records }) {
+      for (const { receiptHandle } of Records)
+        await aws.clients.sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: receiptHandle }));
     },
     status: (id) => batchStatus(service, id),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
