@@ -27,10 +27,12 @@ function toAttribute(value: unknown): AttributeValue {
   throw new TypeError('a record holds a value that cannot be stored');
 }
 
-/** The record that was made to attributes. */
-export function fromAttributes(attributes: Attributes): object {
+/** The record that was made to attributes, but for those `without` which it was. */
+export function fromAttributes(attributes: Attributes, without?: ReadonlySet<string>): object {
   const record: Record<string, unknown> = {};
-  for (const [name, attribute] of Object.entries(attributes)) record[name] = fromAttribute(attribute);
+  for (const [name, attribute] of Object.entries(attributes)) {
+    if (!without?.has(name)) record[name] = fromAttribute(attribute);
+  }
   return record;
 }
 

@@ -80,3 +80,8 @@ test('a write to the ledger is over, with all its repetitions, within what a lea
   const port = await startSilence();
   expect(await timeToFail(calls['a record'](clientsOf(port)))).toBeLessThan(FENCE_MS);
 });
+
+test('no client copies its answers for a log that nobody keeps', () => {
+  const clients = Object.values(clientsOf(1)) as AwsClients['s3'][];
+  for (const { middlewareStack } of clients) expect(middlewareStack.identify().join('\n')).not.toMatch(/log/i);
+});
