@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WORKER_NODE_OPTIONS } from '../adapters/aws/settings.ts';
 import {
   fasterThan,
   residentAtMost,
@@ -90,8 +91,9 @@ function worker(stage: Stage): Contestant {
   const { folder, files, source, deployment } = stage;
   return contestant('Downburst', stage, async (signal) => {
     const { id, event } = await deployment.submit(urlsOf(source, files));
-    const args = ['--enable-source-maps', join(folder, 'worker.mjs'), JSON.stringify(event)];
-    const measured = await measureCommand(process.execPath, args, { env: deployment.env, signal });
+    const env = { ...deployment.env, NODE_OPTIONS: WORKER_NODE_OPTIONS };
+    const args = [join(folder, 'worker.mjs'), JSON.stringify(event)];
+    const measured = await measureCommand(process.execPath, args, { env, signal });
     await deployment.acknowledge(event);
     const { done, state } = await deployment.status(id);
     if (done !== files.count || state !== 'finished')

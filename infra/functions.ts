@@ -6,6 +6,7 @@ import { Architecture, LoggingFormat, RecursiveLoop, Runtime, Tracing } from 'aw
 import { NodejsFunction, OutputFormat, type NodejsFunctionProps } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import { NODE_OPTIONS, WORKER_NODE_OPTIONS } from '../adapters/aws/settings.ts';
 import { WORKER_MB } from '../core/model/limits.ts';
 import { acceptWildcards } from './findings.ts';
 import type { Settings } from './settings.ts';
@@ -49,7 +50,7 @@ const FUNCTIONS = {
     // hops as a batch has shards, and no longer. Lambda would take it for a loop after 16.
     recursiveLoop: RecursiveLoop.ALLOW,
     // Look-ups block a thread each: with Node's four a few dead name servers would hold up all 64 downloads.
-    environment: { UV_THREADPOOL_SIZE: '64' },
+    environment: { UV_THREADPOOL_SIZE: '64', NODE_OPTIONS: WORKER_NODE_OPTIONS },
   },
   sweeper: {
     description: 'Looks after open batches',
@@ -93,7 +94,7 @@ export function createFunction(scope: Construct, name: FunctionName, options: Fu
     depsLockFilePath: join(ROOT, 'package-lock.json'),
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
-    environment: { ...environment, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+    environment: { ...environment, NODE_OPTIONS, ...props.environment },
     role,
     logGroup,
     loggingFormat: LoggingFormat.JSON,

@@ -13,6 +13,14 @@ export const DEFAULT_CONCURRENCY = 100;
 /** The process without bodies takes some 200 MB, and bodies their part of the rest (lambdas/worker.ts); Lambda's most. */
 export const WORKER_MEMORY_MB_RANGE = { min: 1024, max: 10_240 };
 
+/** Of every function's process. */
+export const NODE_OPTIONS = '--enable-source-maps';
+/**
+ * Of a worker's. Half of V8's own young generation: with that 10,000 small files fill 290 MB with garbage before it is
+ * swept, with half of it 200, in the same time.
+ */
+export const WORKER_NODE_OPTIONS = `${NODE_OPTIONS} --max-semi-space-size=8`;
+
 /** A function's own machine and what AWS puts beside it: Lambda's runtime API, credentials, tracing, metadata. */
 const OWN_MACHINE = parseNetworks([
   '0.0.0.0/8',
