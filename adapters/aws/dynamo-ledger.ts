@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { inLanes } from '../../core/model/lanes.ts';
 import { OPTION_RANGES } from '../../core/model/options.ts';
-import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardProgress, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
 import { fromAttributes, toAttributes, type Attributes } from './attributes.ts';
 
@@ -68,6 +68,29 @@ const SHARDS_AT_ONCE = 16;
 
 /** Random bytes that tell one write from every other. */
 const TOKEN_BYTES = 9;
+
+/** All of a batch, for a query of it and its shards' progress; complete by its type, as are the shards'. */
+const BATCH_FIELDS: Record<keyof BatchRecord, true> = {
+  ...{ id: true, rev: true, name: true, state: true, reason: true, createdAt: true, deadline: true, total: true },
+  ...{ duplicates: true, shardCount: true, hostCount: true, topHosts: true, sharedHosts: true, options: true },
+  ...{ hasSecrets: true, claim: true, list: true, linesPlanned: true, plannedAt: true, plannings: true },
+  ...{ cancelledAt: true, closedAt: true, notifiedAt: true, deletedAt: true, final: true },
+};
+const PROGRESS_FIELDS: Record<keyof ShardProgress, true> = {
+  ...{
+    shard: true,
+    total: true,
+    done: true,
+    failed: true,
+    skipped: true,
+    cancelled: true,
+    bytes: true,
+    failures: true,
+  },
+  ...{ hosts: true, connections: true, retrying: true, partialBytes: true, owner: true, leaseUntil: true, rate: true },
+  finishedAt: true,
+};
+const PROGRESS = projectionOf(Object.keys({ sk: true, ...BATCH_FIELDS, ...PROGRESS_FIELDS }));
 
 const IF_ABSENT = 'attribute_not_exists(pk)';
 
@@ -139,6 +162,14 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
     } while (from !== undefined);
   }
 
+  /** A batch, and as much of its shards as is asked for. */
+  async function readBatch(batchId: string, projection?: Partial<QueryCommandInput>) {
+    // `BATCH` comes before every shard.
+    const [first, ...rest] = await Array.fromAsync(query(batchId, projection));
+    if (first?.sk?.S !== BATCH) return undefined;
+    return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
+  }
+
   return {
     // In this order a crash leaves an open item that leads nowhere, and a list item at most, which readers pass over.
     async createBatch(batch) {
@@ -161,12 +192,9 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
     },
     replaceShard: (next) => replace(shardKey(next.batchId, next.shard), next, ttlOfShard(next)),
 
-    async readBatch(batchId) {
-      // `BATCH` comes before every shard.
-      const [first, ...rest] = await Array.fromAsync(query(batchId));
-      if (first?.sk?.S !== BATCH) return undefined;
-      return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
-    },
+    readBatch: (batchId) => readBatch(batchId),
+    // Costs as many read units, but half of the bytes and of the time that they take to be parsed.
+    readProgress: (batchId) => readBatch(batchId, PROGRESS),
     async readShards(batchId, { from, limit, descending = false }) {
       const range: Partial<QueryCommandInput> = {
         KeyConditionExpression: 'sk BETWEEN :first AND :last',
@@ -235,5 +263,14 @@ const ENVELOPE: ReadonlySet<string> = new Set(['pk', 'sk', 'ttl', 'write']);
 
 /** An item's record; the caller knows of which kind it is. */
 function recordOf(item: Attributes): object {
-  return fromAttributes(Object.fromEntries(Object.entries(item).filter(([name]) => !ENVELOPE.has(name))));
+  return fromAttributes(item, ENVELOPE);
+}
+
+/** A query for these attributes alone, by aliases: many of the names are reserved words. */
+function projectionOf(names: readonly string[]): Partial<QueryCommandInput> {
+  const aliases = names.map((name, i) => [`#${i}`, name] as const);
+  return {
+    ProjectionExpression: aliases.map(([alias]) => alias).join(),
+    ExpressionAttributeNames: Object.fromEntries(aliases),
+  };
 }

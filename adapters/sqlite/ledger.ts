@@ -99,6 +99,12 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     return insertClaim.run(key, rev, expiresAt, record).changes === 1;
   }
 
+  function readBatch(batchId: string) {
+    const [first, ...rest] = selectAll.all({ id: batchId });
+    if (first?.shard !== null) return undefined;
+    return { batch: batchOf(first), shards: rest.map(shardOf) };
+  }
+
   return {
     createBatch: (batch) =>
       Promise.try(() => {
@@ -125,12 +131,8 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
         () => updateShard.run(next.rev, JSON.stringify(next), next.batchId, next.shard, next.rev - 1).changes === 1,
       ),
 
-    readBatch: (batchId) =>
-      Promise.try(() => {
-        const [first, ...rest] = selectAll.all({ id: batchId });
-        if (first?.shard !== null) return undefined;
-        return { batch: batchOf(first), shards: rest.map(shardOf) };
-      }),
+    readBatch: (batchId) => Promise.try(() => readBatch(batchId)),
+    readProgress: (batchId) => Promise.try(() => readBatch(batchId)),
     readShards: (batchId, { from, limit, descending }) =>
       Promise.try(() => (descending ? selectDown : selectUp).all(batchId, from, limit).map(shardOf)),
     listBatches: ({ limit, before = AFTER_EVERY_ID }) =>

@@ -1,6 +1,6 @@
 import { UnknownBatchError } from '../model/errors.ts';
 import type { BatchOptions } from '../model/options.ts';
-import { sumCounts, type BatchRecord, type BatchState, type Counts, type ShardRecord } from '../model/records.ts';
+import { sumCounts, type BatchRecord, type BatchState, type Counts, type ShardProgress } from '../model/records.ts';
 import { readRejection, type Rejection } from './rejection.ts';
 import type { Service } from './service.ts';
 import { warningsOf } from './warnings.ts';
@@ -55,7 +55,7 @@ export async function batchStatus(
   { ledger, state, clock }: Pick<Service, 'ledger' | 'state' | 'clock'>,
   batchId: string,
 ): Promise<BatchStatus> {
-  const read = await ledger.readBatch(batchId);
+  const read = await ledger.readProgress(batchId);
   if (!read) throw new UnknownBatchError(batchId);
   const { batch, shards } = read;
   const now = clock.now();
@@ -98,7 +98,7 @@ function averageOf({ done, failed, skipped, bytes }: Counts, ms: number): Speed 
   return { filesPerSecond: perSecond(done + failed + skipped), bytesPerSecond: Math.round(perSecond(bytes)) };
 }
 
-function rateOf(shards: readonly ShardRecord[], now: number): Speed {
+function rateOf(shards: readonly ShardProgress[], now: number): Speed {
   const recent = shards.flatMap(({ rate, owner }) => (owner && rate && rate.at > now - RATE_AGE_MS ? [rate] : []));
   return {
     filesPerSecond: sum(recent, (rate) => rate.filesPerSecond),

@@ -1,4 +1,4 @@
-import { pendingOf, type BatchRecord, type ShardRecord } from '../model/records.ts';
+import { pendingOf, type BatchRecord, type ShardProgress } from '../model/records.ts';
 
 /** A limit is worth a word if it makes a batch last so much longer. */
 const LONG_SECONDS = 10 * 60;
@@ -9,7 +9,7 @@ const LONG_SECONDS = 10 * 60;
  *
  * @param filesPerSecond the batch's speed over the last minute
  */
-export function warningsOf(batch: BatchRecord, shards: readonly ShardRecord[], filesPerSecond: number): string[] {
+export function warningsOf(batch: BatchRecord, shards: readonly ShardProgress[], filesPerSecond: number): string[] {
   if (batch.closedAt !== undefined) return [];
   const warnings = Object.entries(batch.sharedHosts ?? {}).map(
     ([host, other]) => `Batch ${other} was working ${host} when this one began: their requests to it add up.`,
@@ -22,11 +22,11 @@ export function warningsOf(batch: BatchRecord, shards: readonly ShardRecord[], f
 }
 
 /** Shards of one host alone: what is left of them is done at the pace of their share of the host, and no faster. */
-function ofOneHost(shards: readonly ShardRecord[]): ShardRecord[] {
+function ofOneHost(shards: readonly ShardProgress[]): ShardProgress[] {
   return shards.filter((shard) => shard.hosts === 1 && pendingOf(shard) > shard.connections);
 }
 
-function rateWarning({ options }: BatchRecord, shards: readonly ShardRecord[]): string | undefined {
+function rateWarning({ options }: BatchRecord, shards: readonly ShardProgress[]): string | undefined {
   const { requestsPerSecondPerHost: perHost, connectionsPerHost } = options;
   if (perHost === undefined) return undefined;
   const seconds = Math.max(
@@ -39,7 +39,7 @@ function rateWarning({ options }: BatchRecord, shards: readonly ShardRecord[]): 
 
 function connectionsWarning(
   { options, total }: BatchRecord,
-  shards: readonly ShardRecord[],
+  shards: readonly ShardProgress[],
   filesPerSecond: number,
 ): string | undefined {
   const bound = ofOneHost(shards).reduce((sum, shard) => sum + pendingOf(shard), 0);

@@ -191,8 +191,24 @@ export interface ShardRecord extends Counts {
   finishedAt?: number | undefined;
 }
 
+/** What of a shard says how far it is. */
+export type ShardProgress = Pick<
+  ShardRecord,
+  | keyof Counts
+  | 'shard'
+  | 'total'
+  | 'hosts'
+  | 'connections'
+  | 'retrying'
+  | 'partialBytes'
+  | 'owner'
+  | 'leaseUntil'
+  | 'rate'
+  | 'finishedAt'
+>;
+
 /** Entries of a shard without an outcome. */
-export function pendingOf(shard: ShardRecord): number {
+export function pendingOf(shard: ShardProgress): number {
   return shard.total - shard.done - shard.failed - shard.skipped - shard.cancelled;
 }
 

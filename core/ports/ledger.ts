@@ -1,4 +1,4 @@
-import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../model/records.ts';
+import type { BatchRecord, ClaimRecord, HelperRecord, ShardProgress, ShardRecord } from '../model/records.ts';
 
 /**
  * The store of batch, shard and helper records, and of claims. Every read sees every write that was answered before.
@@ -25,6 +25,8 @@ export interface Ledger {
 
   /** A batch and its shards, ordered by number, by one query. */
   readBatch(batchId: string): Promise<{ batch: BatchRecord; shards: ShardRecord[] } | undefined>;
+  /** The same, of shards at least what says how far they are. */
+  readProgress(batchId: string): Promise<{ batch: BatchRecord; shards: ShardProgress[] } | undefined>;
   /**
    * Up to `limit` of a batch's shards, from number `from` on upwards, or `descending`: in that order, and fewer only where
    * there are no more of them on that side.

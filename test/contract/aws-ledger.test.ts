@@ -110,11 +110,23 @@ describe('requests', () => {
     await ledger.createBatch(batch);
     await ledger.createBatch(batch);
     await Promise.all([ledger.getBatch(batch.id), ledger.getShard(batch.id, 0), ledger.readBatch(batch.id)]);
+    await ledger.readProgress(batch.id);
     await Promise.all([ledger.listBatches({ limit: 1 }), ledger.listOpen()]);
     await ledger.readShards(batch.id, { from: 0, limit: 1 });
     const reads = wire.calls.filter(({ command }) => command === 'GetItem' || command === 'Query');
     expect(reads.length).toBeGreaterThan(5);
     for (const { input } of reads) expect(input.ConsistentRead).toBe(true);
+  });
+
+  test('how far a batch is comes by one query, without what else is in the records of shards', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord();
+    await ledger.createBatch(batch);
+    await ledger.createShard(shardRecord(batch.id, 0));
+    const before = wire.calls.length;
+    const { shards: [shard] = [] } = (await ledger.readProgress(batch.id)) ?? {};
+    expect(wire.calls).toHaveLength(before + 1);
+    for (const field of ['batchId', 'cursor', 'wakeAt', 'sk', 'write']) expect(shard).not.toHaveProperty(field);
   });
 
   test('a batch enters the open ones first, the list next, and exists last', async () => {

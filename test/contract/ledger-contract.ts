@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { noCounts } from '../../core/model/records.ts';
 import type { Ledger } from '../../core/ports/ledger.ts';
 import { batchRecord, claimRecord, helperRecord, shardRecord } from './records.ts';
 
@@ -131,6 +132,18 @@ export function describeLedger(name: string, create: () => Promise<Ledger>): voi
       const shards = numbers.map((n) => shardRecord(batch.id, n, { cursor: n }));
       expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards });
       expect(await ledger.readBatch(batchRecord().id)).toBeUndefined();
+    });
+
+    test('what says how far a batch is can be read alone, its own record being whole', async () => {
+      const ledger = await create();
+      const batch = batchRecord({ name: 'nightly', topHosts: { 'a.example': 3 }, final: noCounts() });
+      await ledger.createBatch(batch);
+      const progress = { done: 3, retrying: 1, partialBytes: 7, finishedAt: 5, owner: { ticket: 't', turn: 'u' } };
+      await ledger.createShard(shardRecord(batch.id, 0, { ...progress, failures: { NOT_FOUND: 2 } }));
+      const read = await ledger.readProgress(batch.id);
+      expect(read?.batch).toEqual(batch);
+      expect(read?.shards).toMatchObject([{ shard: 0, ...progress, failures: { NOT_FOUND: 2 } }]);
+      expect(await ledger.readProgress(batchRecord().id)).toBeUndefined();
     });
 
     test("a batch's shards are read from one on, on either side, as many as are asked for", async () => {

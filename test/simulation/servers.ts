@@ -53,6 +53,10 @@ export class Servers {
     const call = <T>(name: string, apply: () => T) => this.scheduler.call(actor, name, apply);
     const id = (s: { batchId: string; shard: number }) => `${s.batchId}/${s.shard}`;
     const copy = <T>(value: T): T => structuredClone(value);
+    const readBatch = (batchId: string) => {
+      const batch = this.batches.get(batchId);
+      return batch && { batch: copy(batch), shards: copy(this.shardsOf(batchId)) };
+    };
     return {
       createBatch: (batch) =>
         call(`create batch ${batch.state}`, () => {
@@ -87,11 +91,8 @@ export class Servers {
           this.changed(next.batchId, next.shard, actor);
           return true;
         }),
-      readBatch: (batchId) =>
-        call('query batch', () => {
-          const batch = this.batches.get(batchId);
-          return batch && { batch: copy(batch), shards: copy(this.shardsOf(batchId)) };
-        }),
+      readBatch: (batchId) => call('query batch', () => readBatch(batchId)),
+      readProgress: (batchId) => call('query progress', () => readBatch(batchId)),
       readShards: (batchId, { from, limit, descending }) =>
         call(`query shards ${descending ? 'down' : 'up'} from ${from}`, () => {
           const shards = descending ? this.shardsOf(batchId).reverse() : this.shardsOf(batchId);

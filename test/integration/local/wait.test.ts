@@ -14,9 +14,9 @@ async function startWaiting() {
   let reads = 0;
   const ledger: typeof service.ledger = {
     ...service.ledger,
-    readBatch: (batchId) => {
+    readProgress: (batchId) => {
       reads += 1;
-      return service.ledger.readBatch(batchId);
+      return service.ledger.readProgress(batchId);
     },
   };
   const app = createReadApp({ ...service, ledger }, { onError: (error) => expect.fail(String(error)) });

@@ -121,7 +121,7 @@ describe('the status of a batch', () => {
     const id = await submit(service, URLS);
     const watched = dyingAt(service, Infinity, 'before');
     await batchStatus(watched.service, id);
-    expect(watched.calls).toEqual(['ledger.readBatch']);
+    expect(watched.calls).toEqual(['ledger.readProgress']);
   });
 
   test('of an unknown batch is an error', async () => {

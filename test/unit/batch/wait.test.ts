@@ -19,9 +19,9 @@ async function startWait(condition: Partial<WaitFor> = {}, signal?: AbortSignal)
   const { ledger } = service;
   service.ledger = {
     ...ledger,
-    readBatch: (batchId) => {
+    readProgress: (batchId) => {
       reads += 1;
-      return ledger.readBatch(batchId);
+      return ledger.readProgress(batchId);
     },
   };
   const full: WaitFor = { returnWhen: 'ALL_COMPLETED', timeoutMs: TIMEOUT_MS, ...condition };
