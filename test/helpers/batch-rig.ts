@@ -88,10 +88,11 @@ export async function createBatchRig(options: BatchRigOptions = {}): Promise<Bat
   const origins: Origin[] = [];
   const lookUps: string[] = [];
   // In memory, so that whatever the core does by itself is over with the turn of the event loop.
-  const service = { ...(await createService()), state: createMemoryStore() };
-  const { clock } = service;
+  const own = await createService();
+  const { clock } = own;
   const store = createMemoryStore(options.store?.(clock));
   const files = options.files && countCalls(options.files);
+  const service = { ...own, state: createMemoryStore(), files: { ...own.files, ...(files?.store ?? store) } };
   const budget = createByteBudget(options.budgetBytes ?? 32 * MIB);
   const downloader = createDownloader({
     files: files?.store ?? store,

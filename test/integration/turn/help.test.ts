@@ -102,6 +102,50 @@ test('what a source refuses to a helper the worker that asked fetches itself, an
   expect(rig.helped.length).toBeLessThanOrEqual(3);
 });
 
+test('an upload that is given up while a helper has parts on their way is aborted once more when that has ended', async () => {
+  const rig = await createBatchRig(sizes);
+  const next = version('B', FILE.body.length);
+  const later: (() => unknown)[] = [];
+  let ranges = 0;
+  let held = 0;
+  const origin = await rig.startOrigin({
+    '/large': async (visit) => {
+      const range = rangeOf(visit.request.headers);
+      const part = (range?.from ?? 0) / PART_BYTES + 1;
+      if (range && rig.helped.some(({ first, last }) => part >= first && part <= last)) {
+        // Its requests are not answered; who comes now finds another version.
+        if ((held += 1) === 2) later.forEach((answer) => answer());
+      } else if (held >= 2) await serve(next)(visit);
+      else if (!range) {
+        const headers = { etag: FILE.etag, 'accept-ranges': 'bytes', 'content-length': FILE.body.length };
+        visit.response.writeHead(200, headers).write(FILE.body.subarray(0, PART_BYTES));
+      } else if ((ranges += 1) > 20) later.push(() => serve(next)(visit));
+      else {
+        await setImmediate();
+        await serve(FILE)(visit);
+      }
+    },
+  });
+  const { outcomes } = await rig.run([origin.url('/large')], { connectionsPerHost: CONNECTIONS });
+  expect(outcomes).toMatchObject([{ state: 'done' }]);
+  expect(rig.stored(outcomes[0])?.equals(next.body)).toBe(true);
+  expect(rig.helped.length).toBeGreaterThan(0);
+  const abortUpload = 1 + rig.helped.length;
+  expect(rig.store.calls).toMatchObject({ createUpload: 2, completeUpload: 1, abortUpload });
+});
+
+test('a record that comes late, of a helper that its shard does not name, is not taken, whatever ticket comes for it', async () => {
+  const service = { ...(await createService({ maxShards: 1 })), files: createMemoryStore() };
+  const { clock, ledger, tickets } = service;
+  const id = await submit(service, ['https://a.test/large']);
+  await tickets.receive(1, 900_000); // that of the shard
+  const late = { batchId: id, name: 'F1.1', shard: 0, rev: 1, askedAt: clock.now(), leaseUntil: 0 };
+  await ledger.createHelper(late);
+  await tickets.send([{ batchId: id, shard: 0, helper: 'F1.1' }]);
+  expect(await freshTurn(service, sizes, { turnMs: 900_000, stop: new AbortController().signal })).toBe('acknowledge');
+  expect(await ledger.getHelper(id, 'F1.1')).toEqual(late);
+});
+
 test('a helper works on while its file changes workers; the next one leaves it its parts, and takes them in', async () => {
   const held = Promise.withResolvers<undefined>();
   const slow = new Set<number>();
