@@ -6,8 +6,8 @@ import type { Attempt } from './attempt.ts';
 import type { BodyCheck } from './body-check.ts';
 import type { ByteBudget, Room } from './byte-budget.ts';
 import type { Helpers, Loan, Slice } from './downloader.ts';
-import { createFreeParts } from './free-parts.ts';
 import type { HelpSettings } from './help-wanted.ts';
+import { createPartQueue, type Task } from './part-queue.ts';
 import { RangeRefused, readPart, type PartSource } from './part-request.ts';
 import type { PartUpload } from './part-upload.ts';
 import type { SourceDeps } from './source.ts';
@@ -57,9 +57,6 @@ export interface SplitFile {
  * connections fetch parts from the end, one request each, until the two meet. So no body is wasted, and should the
  * source give no ranges after all, the stream has the whole file. Where bytes have to be seen in order, lent connections
  * fetch what comes next, and a part stays in its room until its turn has come.
- *
- * Rooms: in order, **who has claimed a part has all of its room**, and one that failed is given back with it. Else parts
- * that wait for their turn could keep the memory that the one before them needs.
  */
 export interface Split {
   /** Whether a part has come over a connection that was lent. */
@@ -76,28 +73,26 @@ export interface Split {
   stop: () => Promise<void>;
 }
 
-interface Task {
-  number: number;
-  room: Room;
-}
-
 export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt): Split {
   const { source, options, length, partBytes, upload, inOrder } = file;
   const { origin } = source.url;
   /** In the store, or the stream's own to store. */
   const there = new Set(file.landed);
-  const count = Math.ceil(length / partBytes);
-  const free = createFreeParts(Array.from({ length: count }, (_, i) => i + 1).filter((number) => !there.has(number)));
-  /** Rooms of those among them that were given back. */
-  const rooms = new Map<number, Room>();
+  const numbers = Array.from({ length: Math.ceil(length / partBytes) }, (_, i) => i + 1);
+  const rangeOf = (number: number) => ({ from: (number - 1) * partBytes, to: Math.min(length, number * partBytes) });
+  const queue = createPartQueue({
+    budget: deps.budget,
+    numbers: numbers.filter((number) => !there.has(number)),
+    bytesOf: (number) => Math.min(length - (number - 1) * partBytes, partBytes),
+    inOrder: inOrder !== undefined,
+  });
+  const { free } = queue;
   /** Parts that came before their turn. */
   const early = new Map<number, Room>();
   const lanes = new Set<Promise<void>>();
   const storing = new Set<Promise<void>>();
   const stopped = new AbortController();
   const signal = AbortSignal.any([attempt.signal, stopped.signal]);
-  /** Ends waits for room, since there is a part now that has one. */
-  let givenBack = new AbortController();
   /** Resolves when anything has changed that who waits for the others may want to know. */
   let news = Promise.withResolvers<undefined>();
   let lending: Promise<void> | undefined;
@@ -137,8 +132,6 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       },
     });
 
-  const rangeOf = (number: number) => ({ from: (number - 1) * partBytes, to: Math.min(length, number * partBytes) });
-
   function tell(): void {
     news.resolve(undefined);
     news = Promise.withResolvers();
@@ -168,58 +161,10 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     tell();
   }
 
-  function giveBack({ number, room }: Task): void {
-    free.add(number);
-    if (!inOrder) room.release();
-    else {
-      rooms.set(number, room);
-      givenBack.abort();
-      givenBack = new AbortController();
-    }
+  function giveBack(task: Task): void {
+    queue.giveBack(task);
     start();
     tell();
-  }
-
-  /** The next part to be fetched. */
-  async function take(until: AbortSignal): Promise<Task | undefined> {
-    const back = takeGivenBack();
-    if (back || free.count === 0) return back;
-    if (!inOrder) {
-      const number = free.pop();
-      return number === undefined ? undefined : { number, room: openRoom(number) };
-    }
-    const next = free.first ?? count;
-    const room = openRoom(next);
-    try {
-      await fill(room, next, until);
-      // Meanwhile others may have taken it, or given one back.
-      const instead = takeGivenBack();
-      if (instead === undefined && free.first === next) return { number: free.shift() ?? next, room };
-      room.release();
-      return instead ?? (await take(until));
-    } catch (error) {
-      room.release();
-      throw error;
-    }
-  }
-
-  function takeGivenBack(): Task | undefined {
-    const number = free.first;
-    const room = number === undefined ? undefined : rooms.get(number);
-    if (number === undefined || !room) return undefined;
-    free.shift();
-    rooms.delete(number);
-    return { number, room };
-  }
-
-  function openRoom(number: number): Room {
-    const { from, to } = rangeOf(number);
-    return deps.budget.open(to - from);
-  }
-
-  async function fill(room: Room, number: number, until: AbortSignal): Promise<void> {
-    const { from, to } = rangeOf(number);
-    while (room.buffer.length < to - from) await room.grow(until);
   }
 
   async function read({ number, room }: Task): Promise<void> {
@@ -312,7 +257,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
         continue;
       }
       const loan = await borrow(origin, signal);
-      const task = mayLend() ? await take(signal).catch(() => undefined) : undefined;
+      const task = mayLend() ? await queue.take(signal).catch(() => undefined) : undefined;
       if (!task) {
         loan.drop();
         continue;
@@ -348,16 +293,16 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       if (inOrder) serveEarly(inOrder);
       // The stream is not given up for a range that may be refused.
       while (free.first !== number && !isProven && lanes.size > 0) await news.promise;
-      if (isStale || free.first !== number || rooms.has(number)) return false;
+      if (isStale || !queue.isNext(number)) return false;
       if (inOrder) {
-        const { signal: enough } = givenBack;
+        const { roomless } = queue;
         try {
-          await prepare(AbortSignal.any([signal, enough]));
+          await prepare(AbortSignal.any([signal, roomless]));
         } catch (error) {
-          if (signal.aborted || !enough.aborted) throw error;
+          if (signal.aborted || !roomless.aborted) throw error;
           return false;
         }
-        if (free.first !== number || rooms.has(number)) return false;
+        if (!queue.isNext(number)) return false;
       }
       free.shift();
       there.add(number); // the stream's own to store
@@ -387,15 +332,16 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
       await lending;
       await Promise.all(lanes);
       await Promise.all(storing);
-      for (const room of [...rooms.values(), ...early.values()]) room.release();
+      queue.release();
+      for (const room of early.values()) room.release();
     },
   };
 
   /** Over the attempt's own connection. */
   async function fetchOne(): Promise<void> {
-    const { signal: enough } = givenBack;
-    const task = await take(AbortSignal.any([signal, enough])).catch((error: unknown) => {
-      if (signal.aborted || !enough.aborted) throw error;
+    const { roomless } = queue;
+    const task = await queue.take(AbortSignal.any([signal, roomless])).catch((error: unknown) => {
+      if (signal.aborted || !roomless.aborted) throw error;
       return undefined; // there is one now that needs no room
     });
     if (!task) return;
