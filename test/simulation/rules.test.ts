@@ -117,13 +117,6 @@ const RULES: { rule: string; file: string; line: string; without: string; breaks
     from: 1130,
   },
   {
-    rule: 'a helper works only while its shard names it',
-    file: 'turn/help.ts',
-    line: "batch.state === 'running' && parent.helpers?.includes(name) === true ? 'wanted' : 'unwanted'",
-    without: "batch.state === 'running' ? 'wanted' : 'unwanted'",
-    breaks: ['stale-helper', 'too-many-connections', 'helper-left'],
-  },
-  {
     rule: 'parts are taken back from a helper only when its lease is over',
     file: 'turn/helpers.ts',
     line: 'owner ? leaseUntil <= now : isUnwanted',

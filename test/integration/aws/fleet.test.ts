@@ -135,14 +135,15 @@ test('a large file comes over several connections, and goes on with what a check
 
 test('where one worker is the limit others help with a large file; of one that dies the rest is fetched once its lease is over', async () => {
   const partBytes = 5 * 1024 ** 2;
-  const large = { body: randomBytes(14 * partBytes - 1000), etag: '"1"' };
+  const count = 18;
+  const large = { body: randomBytes(count * partBytes - 1000), etag: '"1"' };
   const [stored, died] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
   const sockets = watchClientSockets();
   const origin = await startOrigin({
     '/large.iso': async (visit) => {
       const from = rangeStart(visit.request.headers);
       // The other parts of the first round come once the upload is there; the file's beginning, once help has come.
-      if (from !== undefined && from < 13 * partBytes) await stored.promise;
+      if (from !== undefined && from < (count - 1) * partBytes) await stored.promise;
       if (from !== undefined) return serve(large)(visit);
       const headers = { etag: large.etag, 'accept-ranges': 'bytes', 'content-length': large.body.length };
       visit.response.writeHead(200, headers).write(large.body.subarray(0, 1000));
