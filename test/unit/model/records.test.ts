@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FAILURES, type FailureCode } from '../../../core/model/failure.ts';
-import { waitingKey } from '../../../core/model/layout.ts';
+import { helperName, waitingKey } from '../../../core/model/layout.ts';
+import { MAX_HELPERS } from '../../../core/model/limits.ts';
 import { noCounts, pendingOf, sumCounts, type Counts, type ShardRecord } from '../../../core/model/records.ts';
 import type { PartialFile } from '../../../core/model/partial-file.ts';
 import { shardRecord } from '../../contract/records.ts';
@@ -40,7 +41,7 @@ test('what has no outcome is pending', () => {
 });
 
 /** A shard with every field that it has while it is worked, of ten million entries and 100 TiB. */
-function largestShard(codes: readonly FailureCode[]): ShardRecord {
+function largestShard(codes: readonly FailureCode[], helpers?: readonly string[]): ShardRecord {
   const id = '019b5c6e-8f00-7abc-8def-0123456789ab';
   const time = Date.UTC(2030, 0, 1);
   return {
@@ -72,6 +73,7 @@ function largestShard(codes: readonly FailureCode[]): ShardRecord {
     waiting: waitingKey(id, 999, 123_456, 12_345, 99),
     crashes: 10,
     abroad: true,
+    helpers,
     rate: { filesPerSecond: 12_345.67, bytesPerSecond: 123_456_789, at: time },
     workedMs: 7 * 86_400_000,
   };
@@ -91,6 +93,14 @@ test('a shard record does not grow with its entries: a kilobyte, unless they fai
   expect(size(largestShard(longest.slice(0, 8)))).toBeLessThanOrEqual(1024);
   expect(size(finished(largestShard([])))).toBeLessThan(size(largestShard([])));
   expect(size(largestShard(CODES))).toBeLessThanOrEqual(1600);
+});
+
+test('as many helpers as a shard can have are named in that kilobyte, unless its entries fail in more than four ways', () => {
+  const longest = CODES.toSorted((a, b) => b.length - a.length);
+  const helpers = Array.from({ length: MAX_HELPERS }, (_, n) => helperName(9_999_999, 100 + n));
+  // It does not go abroad before they have ended.
+  const shard = { ...largestShard(longest.slice(0, 4), helpers), abroad: undefined };
+  expect(size(shard)).toBeLessThanOrEqual(1024);
 });
 
 test('what waits of a file of 10,000 parts takes a megabyte of the waiting list, and nothing of the record', () => {
