@@ -12,6 +12,7 @@ import {
   type Identity,
 } from '../../helpers/certificates.ts';
 import { watchClientSockets } from '../../helpers/client-sockets.ts';
+import { freePort } from '../../helpers/free-port.ts';
 import { file, hangUp, type Framing } from '../../helpers/origin-answers.ts';
 import { expectOutcome, SIGNED, type Seen } from './play.ts';
 
@@ -26,16 +27,6 @@ const failing =
   (code: string): Resolver =>
   () =>
     Promise.reject(Object.assign(new Error(`getaddrinfo ${code}`), { code }));
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A server that does this to every connection. */
 async function startServer(onConnection: (socket: Socket) => void): Promise<number> {
