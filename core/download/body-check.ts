@@ -32,32 +32,34 @@ export function createBodyCheck(
   httpStatus: number,
   from: { bytes: number; hashing: Hashing | undefined },
 ): BodyCheck {
-  let { bytes, hashing } = from;
+  let { hashing } = from;
   let length: number | undefined;
 
-  return {
-    declared(total) {
+  const check = {
+    bytes: from.bytes,
+    declared(total: number) {
       if (total > maxBytes) throw failure('TOO_LARGE', httpStatus);
       if (size !== undefined && total !== size) throw failure('SIZE_MISMATCH', httpStatus);
       length = total;
     },
-    take(piece) {
-      bytes += piece.length;
-      if (bytes > maxBytes) throw failure('TOO_LARGE', httpStatus);
-      if (size !== undefined && bytes > size) throw failure('SIZE_MISMATCH', httpStatus);
+    take(piece: Buffer) {
+      check.bytes += piece.length;
+      if (check.bytes > maxBytes) throw failure('TOO_LARGE', httpStatus);
+      if (size !== undefined && check.bytes > size) throw failure('SIZE_MISMATCH', httpStatus);
       // Only a Content-Range can be so wrong: Content-Length ends the body.
-      if (length !== undefined && bytes > length) throw failure('BAD_RESPONSE', httpStatus);
+      if (length !== undefined && check.bytes > length) throw failure('BAD_RESPONSE', httpStatus);
       hashing?.update(piece);
     },
     leaveDigests() {
       hashing = undefined;
     },
     leaveRest() {
-      bytes = length ?? bytes;
+      check.bytes = length ?? check.bytes;
       hashing = undefined;
     },
-    digests: () => hashing?.digests(bytes),
+    digests: () => hashing?.digests(check.bytes),
     end() {
+      const { bytes } = check;
       if (length !== undefined && bytes !== length) throw failure('TRUNCATED', httpStatus);
       if (size !== undefined && bytes !== size) throw failure('SIZE_MISMATCH', httpStatus);
       const digests = hashing?.end();
@@ -65,8 +67,6 @@ export function createBodyCheck(
       if (md5 !== undefined && digests?.md5 !== md5) throw failure('DIGEST_MISMATCH', httpStatus);
       return { bytes, sha256: digests?.sha256 };
     },
-    get bytes() {
-      return bytes;
-    },
   };
+  return check;
 }

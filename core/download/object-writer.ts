@@ -177,14 +177,11 @@ export function reusedMemory(leastBytes = 0): (bytes: number) => Room {
   return (bytes) => {
     const at = free.findIndex(({ length }) => length >= bytes);
     const memory = free.splice(at, at < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(Math.max(bytes, leastBytes));
-    let buffer: Buffer = NOTHING;
     let isHeld = true;
-    return {
-      get buffer() {
-        return buffer;
-      },
+    const room = {
+      buffer: NOTHING as Buffer,
       grow() {
-        buffer = memory.subarray(0, bytes);
+        room.buffer = memory.subarray(0, bytes);
         return Promise.resolve();
       },
       release() {
@@ -192,5 +189,6 @@ export function reusedMemory(leastBytes = 0): (bytes: number) => Room {
         isHeld = false;
       },
     };
+    return room;
   };
 }

@@ -49,45 +49,42 @@ export function createPartUpload(
   let landed = begun?.parts ?? [];
   let known = landed;
   const underWay = new Set<Promise<void>>();
-  let upload = begun && Promise.resolve(begun.uploadId);
-  let id = begun?.uploadId;
+  let opening = begun && Promise.resolve(begun.uploadId);
   let isOver = false;
 
   async function send(number: number, body: Buffer, announced: boolean): Promise<void> {
     // Without the signal: an upload whose id never came could not be aborted.
-    upload ??= store.createUpload(key, { ...headers, partBytes });
-    const uploadId = await upload;
+    opening ??= store.createUpload(key, { ...headers, partBytes });
+    upload.isBegun = true;
+    const uploadId = await opening;
     const part = await store.putPart(key, uploadId, number, body, { signal });
     landed = withPart(landed, part);
     // One that lands while its upload is given up is nothing to go on from.
     if (!announced || isOver) return;
     known = withPart(known, part);
-    id = uploadId;
+    upload.id = uploadId;
     onProgress?.({ uploadId, parts: known });
   }
 
   function adopt(parts: readonly Part[]): void {
-    if (id === undefined || isOver) return;
+    const uploadId = upload.id;
+    if (uploadId === undefined || isOver) return;
     for (const part of parts) {
       landed = withPart(landed, part);
       known = withPart(known, part);
     }
-    onProgress?.({ uploadId: id, parts: known });
+    onProgress?.({ uploadId, parts: known });
   }
 
   async function settle(): Promise<void> {
     await Promise.allSettled(underWay); // a store may not forget an upload while its parts arrive
   }
 
-  return {
-    get isBegun() {
-      return upload !== undefined;
-    },
-    get id() {
-      return id;
-    },
+  const upload = {
+    isBegun: begun !== undefined,
+    id: begun?.uploadId,
     adopt,
-    async put(number, body, announced = true) {
+    async put(number: number, body: Buffer, announced = true) {
       const sending = send(number, body, announced);
       underWay.add(sending);
       try {
@@ -97,7 +94,7 @@ export function createPartUpload(
       }
     },
     async complete() {
-      await store.completeUpload(key, (await upload) ?? '', landed, { signal });
+      await store.completeUpload(key, (await opening) ?? '', landed, { signal });
       isOver = true;
     },
     leave: settle,
@@ -105,11 +102,12 @@ export function createPartUpload(
       if (isOver) return;
       isOver = true;
       await settle();
-      const begunId = await upload?.catch(() => undefined);
+      const begunId = await opening?.catch(() => undefined);
       // What cannot be aborted is left to the store's own expiry of uploads.
       if (begunId !== undefined) await store.abortUpload(key, begunId).catch(() => undefined);
     },
   };
+  return upload;
 }
 
 function withPart(parts: readonly Part[], part: Part): Part[] {
