@@ -1,3 +1,4 @@
+import { remove } from '../model/arrays.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** The one time limit that one attempt has at a time. */
@@ -21,7 +22,7 @@ const NOT_NEEDED = new Error('Another time limit comes first, or none is left.')
  * outlasts many such moves: there is no timer per read, nor one per attempt. Nobody sleeps while there is no attempt.
  */
 export function createTimeLimits(clock: Clock): () => TimeLimit {
-  const all = new Set<Standing>();
+  const all: Standing[] = [];
   /** Cancels the sleep that is under way, if one is, and when that is over. */
   let sleep: AbortController | undefined;
   let wakesAt = Infinity;
@@ -50,7 +51,7 @@ export function createTimeLimits(clock: Clock): () => TimeLimit {
 
   return () => {
     const limit: Standing = { deadline: Infinity, expire: undefined };
-    all.add(limit);
+    all.push(limit);
     return {
       set(ms, expire) {
         limit.deadline = clock.now() + ms;
@@ -64,8 +65,8 @@ export function createTimeLimits(clock: Clock): () => TimeLimit {
         limit.deadline = Infinity;
       },
       [Symbol.dispose]() {
-        all.delete(limit);
-        if (all.size > 0) return;
+        remove(all, limit);
+        if (all.length > 0) return;
         sleep?.abort(NOT_NEEDED);
         sleep = undefined;
       },

@@ -11,6 +11,7 @@ import { HostParked, hostDown, SLOW, type Host, type Hosts, type Slot } from './
 import type { KeptUploads } from './kept-uploads.ts';
 import type { Loans } from './loans.ts';
 import { LeadsAbroad } from './redirect-target.ts';
+import { remove } from '../model/arrays.ts';
 import { backoffMs } from './retry.ts';
 import type { WaitingEntry } from './waiting.ts';
 
@@ -38,22 +39,22 @@ export function createAttempts(deps: {
 }) {
   const { clock, random, hosts, backlog } = deps;
   const { options } = deps.batch;
-  const underway = new Set<{ abort: AbortController; startedAt: number; end: Promise<void> }>();
+  const underway: { abort: AbortController; startedAt: number; end: Promise<void> }[] = [];
   const settled: Outcome[] = [];
   /** Whether parts of files have landed since the last snapshot. */
   let hasLanded = false;
   /** The signals of attempts under way that have their file's body and only store it. */
-  const storing = new Set<AbortSignal>();
+  const storing: AbortSignal[] = [];
 
   /** Begins an attempt at an entry that was taken from the backlog. */
   function start(waiting: WaitingEntry, host: Host): void {
     const abort = new AbortController();
     const end = attempt(waiting, hosts.open(host), abort.signal).finally(() => {
-      underway.delete(running);
+      remove(underway, running);
       deps.changed();
     });
     const running = { abort, startedAt: clock.now(), end };
-    underway.add(running);
+    underway.push(running);
   }
 
   async function attempt(waiting: WaitingEntry, first: Slot, signal: AbortSignal): Promise<void> {
@@ -89,7 +90,7 @@ export function createAttempts(deps: {
         changed: () => (waiting.wasChanged = true),
         received: () => {
           giveBack();
-          storing.add(signal);
+          storing.push(signal);
           deps.changed();
         },
         enterHost: async (name) => {
@@ -111,7 +112,7 @@ export function createAttempts(deps: {
       deps.helpers.leave(waiting);
       // By now an entry that was put back can be taken again; its host's slot is free for it.
       if (at.slot) hosts.close(at.slot);
-      storing.delete(signal);
+      remove(storing, signal);
     }
   }
 
@@ -204,12 +205,12 @@ export function createAttempts(deps: {
         const hadAll = turn !== undefined && startedAt - turn.startedAt <= TURN_HEAD_MS;
         abort.abort(hadAll ? new OutOfTime(clock.now() - turn.startedAt) : new Error(reason));
       }
-      await Promise.all([...underway].map(({ end }) => end));
+      await Promise.all(underway.map(({ end }) => end));
     },
     /** Aborts those that still need their source; what has come is stored. Resolves when none is under way. */
     async stop(reason: string): Promise<void> {
-      for (const { abort } of underway) if (!storing.has(abort.signal)) abort.abort(new Error(reason));
-      await Promise.all([...underway].map(({ end }) => end));
+      for (const { abort } of underway) if (!storing.includes(abort.signal)) abort.abort(new Error(reason));
+      await Promise.all(underway.map(({ end }) => end));
     },
     /** Outcomes that no checkpoint has written yet. */
     settled,
@@ -220,11 +221,11 @@ export function createAttempts(deps: {
       hasLanded = false;
     },
     get count() {
-      return underway.size;
+      return underway.length;
     },
     /** Of these, the ones that have a connection, or wait for one that a redirect asks for. */
     get connected() {
-      return underway.size - storing.size;
+      return underway.length - storing.length;
     },
   };
 }

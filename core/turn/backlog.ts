@@ -1,3 +1,4 @@
+import { remove } from '../model/arrays.ts';
 import { sourceOf } from '../model/entry.ts';
 import { MAX_WAITING, MAX_WAITING_BYTES } from '../model/limits.ts';
 import type { ManifestReader } from '../plan/manifest.ts';
@@ -39,7 +40,7 @@ export function createBacklog(deps: {
   let takesAbroad = deps.abroad;
   const fresh = deps.open({ from: shard.cursor, to: shard.to }, CURSOR_BLOCK_BYTES);
   /** Entries that were taken and neither settled nor put back. */
-  const taken = new Set<WaitingEntry>();
+  const taken: WaitingEntry[] = [];
   /** As they were counted when they came in. */
   const counted = new WeakMap<WaitingEntry, number>();
   /** The host that the cursor is in the middle of, perhaps. */
@@ -79,7 +80,7 @@ export function createBacklog(deps: {
 
   /** Takes an entry in, again or from an earlier turn. */
   function putBack(entry: WaitingEntry): void {
-    taken.delete(entry);
+    remove(taken, entry);
     const size = JSON.stringify(entry.entry).length + (entry.partial ? JSON.stringify(entry.partial).length : 0);
     counted.set(entry, size);
     waiting += 1;
@@ -97,11 +98,11 @@ export function createBacklog(deps: {
   function removed(entry: WaitingEntry): WaitingEntry {
     waiting -= 1;
     waitingBytes -= counted.get(entry) ?? 0;
-    taken.add(entry);
+    taken.push(entry);
     return entry;
   }
 
-  const isEmpty = () => taken.size === 0 && waiting === 0 && asides === 0 && fresh.offset === shard.to;
+  const isEmpty = () => taken.length === 0 && waiting === 0 && asides === 0 && fresh.offset === shard.to;
   const full = () => waiting + asides >= MAX_WAITING || waitingBytes >= MAX_WAITING_BYTES;
 
   /**
@@ -149,7 +150,7 @@ export function createBacklog(deps: {
   /** An entry's first start. */
   function startOf({ entry }: Pick<WaitingEntry, 'entry'>): WaitingEntry {
     const start: WaitingEntry = { entry, attempts: 0, hostFaults: 0, dueAt: 0 };
-    taken.add(start);
+    taken.push(start);
     return start;
   }
 
@@ -199,7 +200,7 @@ export function createBacklog(deps: {
     nextAt,
     snapshot,
     /** Forgets an entry that was taken: it has its outcome. */
-    settled: (entry: WaitingEntry) => taken.delete(entry),
+    settled: (entry: WaitingEntry) => remove(taken, entry),
     /** From now on, entries that lead into other shards' hosts are taken like any other. */
     takeAbroad(): void {
       takesAbroad = true;
