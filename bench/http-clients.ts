@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createBlocks } from '../core/http1/blocks.ts';
+import { createConnection } from '../core/http1/connection.ts';
 
 /**
- * What the HTTP clients that Node brings do with sources that break the rules: `node:http`, and `fetch`, which is undici.
- * Run it for the table of docs/http-client.md; a test compares the two.
+ * What HTTP clients do with sources that break the rules: our own, and those that Node brings, `node:http`, and `fetch`,
+ * which is undici. Run it for the table of docs/http-client.md; a test compares the two.
  */
 
 /** Where nothing more comes, a client that still waits after so many milliseconds has no limit of its own in time. */
@@ -47,7 +49,30 @@ const FAULTS: readonly Fault[] = ROWS.map(([name, right, play]) => ({ name, righ
 
 type Client = (url: string, signal: AbortSignal) => Promise<string>;
 
-const CLIENTS: Readonly<Record<'node:http' | 'fetch', Client>> = {
+const blocks = createBlocks(64 * 1024);
+
+const CLIENTS: Readonly<Record<'Downburst' | 'node:http' | 'fetch', Client>> = {
+  Downburst: async (url, signal) => {
+    const { hostname: host, port, host: authority, origin } = new URL(url);
+    const connection = createConnection({
+      origin,
+      open: (onread) => connect({ host, port: Number(port), onread }),
+      openEvent: 'connect',
+      blocks,
+      maxHeaderBytes: 64 * 1024,
+      freed: () => connection.destroy(),
+      lost: () => undefined,
+    });
+    signal.addEventListener('abort', connection.destroy);
+    const response = await connection.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`, () => undefined);
+    let text = '';
+    for (;;) {
+      const piece = response.read();
+      if (piece) text += String(piece);
+      else if (response.hasEnded()) return text;
+      else await response.changed();
+    }
+  },
   'node:http': async (url, signal) => {
     const request = get(url, { signal, agent: false });
     const [response] = (await once(request, 'response')) as [IncomingMessage];

@@ -14,6 +14,8 @@ export interface Attempt extends Disposable {
   limit: (ms: number, code: FailureCode, httpStatus?: number) => void;
   /** Like `limit`, but calls `expire`. */
   after: (ms: number, expire: () => void) => void;
+  /** Has `cut` called when the attempt ends early, in place of the one before. */
+  cutBy: (cut: () => void) => void;
   /** Takes the time limit away. */
   unlimited: () => void;
 }
@@ -21,7 +23,11 @@ export interface Attempt extends Disposable {
 /** Begins an attempt that `signal` aborts. Dispose of it at the end, however it ended. */
 export function beginAttempt(signal: AbortSignal, timeLimit: TimeLimit): Attempt {
   const controller = new AbortController();
-  const fail = (reason: unknown) => controller.abort(reason);
+  let cut: (() => void) | undefined;
+  const fail = (reason: unknown) => {
+    controller.abort(reason);
+    cut?.();
+  };
   const onAbort = () => fail(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   return {
@@ -29,6 +35,9 @@ export function beginAttempt(signal: AbortSignal, timeLimit: TimeLimit): Attempt
     fail,
     limit: (ms, code, httpStatus) => timeLimit.set(ms, () => fail(failure(code, httpStatus))),
     after: (ms, expire) => timeLimit.set(ms, expire),
+    cutBy(own) {
+      cut = own;
+    },
     unlimited: () => timeLimit.lift(),
     [Symbol.dispose]: () => {
       timeLimit[Symbol.dispose]();

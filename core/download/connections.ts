@@ -1,8 +1,9 @@
 import type { LookupAddress } from 'node:dns';
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type OutgoingHttpHeaders } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, Socket, type LookupFunction } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { connect as connectTcp, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { createBlocks } from '../http1/blocks.ts';
+import { createConnection, type Connection, type Response } from '../http1/connection.ts';
+import { remove } from '../model/arrays.ts';
 import {
   IDLE_CONNECTION_MS,
   MAX_IDLE_CONNECTIONS,
@@ -11,116 +12,137 @@ import {
 } from '../model/limits.ts';
 import { addressProblem, type Network } from './address-guard.ts';
 
-/** HTTP connections that lead nowhere but to allowed addresses, kept alive between requests. */
+/** HTTP connections that lead nowhere but to allowed addresses, kept open between requests. */
 export interface Connections {
-  /** A GET that is not sent yet; it connects to one of `addresses`, which must have been checked. */
-  request: (url: URL, headers: OutgoingHttpHeaders, addresses: readonly LookupAddress[]) => ClientRequest;
+  /** Sends a GET over an idle connection, or one to one of `addresses`, which must have been checked. */
+  send: (request: GetRequest, connected: () => void) => Sent;
   /** Closes the idle connections to this URL's host, so that its next request opens one of its own. */
   dropIdle: (url: URL) => void;
   /** Closes all connections, also those in use, and waits until they are closed. */
   close: () => Promise<void>;
 }
 
-/** What Node's defaults, and the flags that it was started with, would otherwise decide. */
-const LIMITS = {
-  maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-  insecureHTTPParser: false,
-  autoSelectFamily: true,
-  autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
-};
+export interface GetRequest {
+  url: URL;
+  /** By their names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  addresses: readonly LookupAddress[];
+}
 
-/**
- * Bytes of the one buffer that all connections read into. Node would make one of 64 KiB for each read, and leave it to the
- * garbage collector, which would run for the sake of these alone: every 200 reads.
- */
-const READ_BYTES = 256 * 1024;
+/** A request that was sent. */
+export interface Sent {
+  /** Whether the connection had served another request before. */
+  isReused: boolean;
+  /** Resolves when the head is there. Errors: the socket's; `HttpError`. */
+  response: Promise<Response>;
+  /** Closes the connection. */
+  destroy: () => void;
+}
+
+/** Bytes that one connection reads at once. */
+const BLOCK_BYTES = 64 * 1024;
+/** TLS sessions that are kept to be gone on with, by origin. */
+const MAX_SESSIONS = 100;
 
 /** @param idleMs how long a connection is kept for a later request */
 export function createConnections(allowedNetworks: readonly Network[], idleMs = IDLE_CONNECTION_MS): Connections {
-  const open = new Set<Socket>();
-  const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  const blocks = createBlocks(BLOCK_BYTES);
+  const open: Connection[] = [];
   /** The longest idle first. */
-  const idle = new Set<Duplex>();
-  const http = guarded(new HttpAgent({ keepAlive: true }));
-  const https = guarded(new HttpsAgent({ keepAlive: true }));
+  const idle: Connection[] = [];
+  const sessions = new Map<string, Buffer>();
 
-  /** Every socket of the agent passes here once, when it connects: one that was checked stays checked. */
-  function guarded<A extends HttpAgent>(agent: A): A {
-    const connect = agent.createConnection.bind(agent) as (options: object, ...rest: unknown[]) => Socket;
-    const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
-    const reuse = agent.reuseSocket.bind(agent);
-    agent.createConnection = (options: object, ...rest: unknown[]) => {
-      const socket: Socket = connect({ ...options, onread: { buffer: readBuffer, callback: onRead } }, ...rest);
-      open.add(socket);
-      socket.once('connect', () => checkPeer(socket));
-      socket.once('close', () => {
-        open.delete(socket);
-        idle.delete(socket);
-      });
-      return socket;
-
-      /** As `node:http` expects it of a socket, whose buffer is its own again afterwards: the parser copies what is body. */
-      function onRead(bytes: number): boolean {
-        // What nobody asked for must not be taken for the next answer.
-        if (!socket.emit('data', readBuffer.subarray(0, bytes))) socket.destroy();
-        return true;
-      }
-    };
-    agent.keepSocketAlive = (socket) => {
-      if (!keep(socket)) return false;
-      const [oldest] = idle;
-      if (oldest !== undefined && idle.size >= MAX_IDLE_CONNECTIONS) oldest.destroy();
-      idle.add(socket);
-      // The agent closes one whose time is over while it is free.
-      if (socket instanceof Socket) socket.setTimeout(idleMs);
-      return true;
-    };
-    agent.reuseSocket = (socket, request) => {
-      idle.delete(socket);
-      if (socket instanceof Socket) socket.setTimeout(0);
-      reuse(socket, request);
-    };
-    return agent;
-  }
-
-  function checkPeer(socket: Socket): void {
-    const peer = socket.remoteAddress;
-    const problem = peer === undefined ? undefined : addressProblem(peer, allowedNetworks);
-    if (peer === undefined || problem) socket.destroy(problem); // without a peer it is closed already
-  }
-
-  function target(url: URL) {
-    const secure = url.protocol === 'https:';
+  function openSocket({ url, addresses }: GetRequest, onread: OnReadOpts): Socket {
+    const isSecure = url.protocol === 'https:';
     const host = hostnameOf(url);
-    return {
-      secure,
-      agent: secure ? https : http,
-      host,
-      port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-      // From the URL, not from a Host header that the user may have given. Addresses have none.
-      ...(secure && { servername: isIP(host) === 0 ? host.replace(/\.$/, '') : '' }),
-    };
+    const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port);
+    const lookup = answering(addresses);
+    const target = { host, port, lookup, onread, noDelay: true, autoSelectFamily: true };
+    const tcp = { ...target, autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS };
+    const socket = isSecure ? openTls(url, host, tcp) : connectTcp(tcp);
+    // Before what is sent can go out.
+    socket.once('connect', () => {
+      const peer = socket.remoteAddress;
+      const problem = peer === undefined ? undefined : addressProblem(peer, allowedNetworks);
+      if (peer === undefined || problem) socket.destroy(problem); // without a peer it is closed already
+    });
+    return socket;
+  }
+
+  function openTls({ origin }: URL, host: string, tcp: object): Socket {
+    const session = sessions.get(origin);
+    // From the URL, not from a Host header that the user may have given. Addresses have none.
+    const servername = isIP(host) === 0 ? host.replace(/\.$/, '') : '';
+    const socket = connectTls({ ...tcp, servername, ALPNProtocols: ['http/1.1'], ...(session && { session }) });
+    socket.on('session', (fresh) => {
+      sessions.delete(origin);
+      const [oldest] = sessions.keys();
+      if (oldest !== undefined && sessions.size >= MAX_SESSIONS) sessions.delete(oldest);
+      sessions.set(origin, fresh);
+    });
+    socket.on('error', () => sessions.delete(origin));
+    return socket;
+  }
+
+  function connect(request: GetRequest): Connection {
+    const connection = createConnection({
+      origin: request.url.origin,
+      openEvent: request.url.protocol === 'https:' ? 'secureConnect' : 'connect',
+      blocks,
+      maxHeaderBytes: MAX_RESPONSE_HEADER_BYTES,
+      open(onread) {
+        const socket = openSocket(request, onread);
+        // Runs from the last byte, in use or not.
+        socket.setTimeout(idleMs, () => {
+          if (idle.includes(connection)) connection.destroy();
+        });
+        return socket;
+      },
+      freed() {
+        if (idle.length >= MAX_IDLE_CONNECTIONS) idle.shift()?.destroy();
+        idle.push(connection);
+      },
+      lost: () => remove(idle, connection),
+    });
+    open.push(connection);
+    void connection.closed.then(() => remove(open, connection));
+    return connection;
+  }
+
+  function takeIdle(origin: string): Connection | undefined {
+    const at = idle.findLastIndex((connection) => connection.origin === origin);
+    return at < 0 ? undefined : idle.splice(at, 1)[0];
   }
 
   return {
-    request(url, headers, addresses) {
-      const { secure, ...options } = target(url);
-      const path = url.pathname + url.search;
-      const send = secure ? httpsRequest : httpRequest;
-      const request = send({ ...LIMITS, ...options, path, headers, lookup: answering(addresses) });
-      request.maxHeadersCount = 0; // by bytes only: what is beyond a count is dropped in silence, be it Content-Encoding
-      return request;
+    send(request, connected) {
+      const kept = takeIdle(request.url.origin);
+      const connection = kept ?? connect(request);
+      const response = connection.send(textOf(request), connected);
+      return { isReused: kept !== undefined, response, destroy: connection.destroy };
     },
-    dropIdle(url) {
-      const { agent, ...options } = target(url);
-      for (const socket of agent.freeSockets[agent.getName(options)] ?? []) socket.destroy();
+    dropIdle({ origin }) {
+      for (const connection of idle) if (connection.origin === origin) connection.destroy();
     },
     async close() {
-      http.destroy();
-      https.destroy();
-      await Promise.all([...open].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+      for (const connection of open) connection.destroy();
+      await Promise.all(open.map(({ closed }) => closed));
     },
   };
+}
+
+/** What a field's value cannot have (RFC 9110, section 5.5): here it would begin a line of its own. */
+const NOT_IN_VALUES = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** A GET as it is sent (RFC 9112, section 2.1). Errors: a `TypeError` for what no header can be. */
+function textOf({ url, headers }: GetRequest): string {
+  let text = `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n`;
+  for (const [name, value] of Object.entries(headers)) {
+    if (NOT_IN_VALUES.test(value)) throw new TypeError('A header cannot be sent.');
+    // Some servers know the usual spelling only.
+    text += `${name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase())}: ${value}\r\n`;
+  }
+  return `${text}Connection: keep-alive\r\n\r\n`;
 }
 
 /** A URL's host as resolvers and sockets take it: IPv6 addresses without brackets. */

@@ -1,5 +1,4 @@
 import { headOf, type PartialFile } from '../model/partial-file.ts';
-import { declaredLength } from './body.ts';
 import type { Answer } from './exchange.ts';
 import { resourceOf } from './refresh.ts';
 
@@ -25,7 +24,7 @@ export function versionOf({ response, status, url }: Answer): Version | undefine
   // 203: a proxy has changed the body on the way, and need not change it in the same way again.
   if (status !== 200 || !isStrong(etag) || acceptRanges?.trim().toLowerCase() === 'none') return undefined;
   const contentEncoding = response.headers['content-encoding'];
-  return { etag, source: sourceOf(url), length: declaredLength(response), contentEncoding };
+  return { etag, source: sourceOf(url), length: response.length, contentEncoding };
 }
 
 /**
@@ -73,7 +72,7 @@ export function rangedLength(
   const range = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(headers['content-range']?.trim() ?? '');
   const [first, last, total] = (range ?? []).slice(1).map(Number);
   if (first === undefined || last === undefined || total === undefined) return undefined;
-  const declared = declaredLength(response);
+  const declared = response.length;
   const fits =
     first === from &&
     last === (to ?? total) - 1 &&

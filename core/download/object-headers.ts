@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Headers } from '../http1/head.ts';
 import type { ObjectHeaders } from '../ports/object-store.ts';
 
 /** Which entry an object belongs to, and which bytes it holds, as told by its metadata. */
@@ -27,7 +27,7 @@ export function objectHeaders(
   { batchId, index }: Origin,
   url: string,
   resource: string,
-  headers: IncomingHttpHeaders,
+  headers: Headers,
 ): ObjectHeaders {
   const encoding = printable(headers['content-encoding']);
   const metadata: Record<string, string | undefined> = {

@@ -5,7 +5,6 @@ import type { PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Meter } from '../ports/meter.ts';
 import type { Attempt } from './attempt.ts';
-import { declaredLength } from './body.ts';
 import { hostnameOf, type Connections } from './connections.ts';
 import { gapOf, rangedLength, rangeHeaders } from './continuation.ts';
 import { exchange, type Answer } from './exchange.ts';
@@ -122,7 +121,9 @@ export async function ask(
   attempt.limit(options.timeouts.connectMs, 'CONNECT_TIMEOUT');
   const found = addressesOf(hostnameOf(url));
   const addresses = found instanceof Promise ? await untilAborted(found, attempt.signal) : found;
-  const all = { 'User-Agent': options.userAgent, Accept: '*/*', ...headers, 'Accept-Encoding': 'identity' };
+  const all: Record<string, string> = { 'user-agent': options.userAgent, accept: '*/*' };
+  for (const [name, value] of Object.entries(headers)) all[name.toLowerCase()] = value;
+  all['accept-encoding'] = 'identity';
   const askedAt = clock.now();
   const answer = await exchange(connections, { url, headers: all, addresses }, options.timeouts, attempt);
   meter?.('SourceLatency', clock.now() - askedAt);
@@ -144,17 +145,20 @@ function requestableUrl(text: string): URL {
 }
 
 /** Frees the connection of a response that is no use: reads a small body to its end, else closes the connection. */
-export async function discard({ response, reusable }: Answer, attempt: Attempt): Promise<void> {
-  if (!reusable || (declaredLength(response) ?? 0) > DRAIN_BYTES) response.destroy();
-  else {
-    let left = DRAIN_BYTES;
-    attempt.after(DRAIN_MS, () => response.destroy());
-    try {
-      for await (const chunk of response as AsyncIterable<Buffer>) if ((left -= chunk.length) < 0) break;
-    } catch {
-      // The status has spoken; how its body ends changes nothing.
+export async function discard({ response }: Answer, attempt: Attempt): Promise<void> {
+  let left = response.isReusable && (response.length ?? 0) <= DRAIN_BYTES ? DRAIN_BYTES : 0;
+  attempt.after(DRAIN_MS, response.destroy);
+  try {
+    while (left > 0) {
+      const piece = response.read();
+      if (piece) left -= piece.length;
+      else if (response.hasEnded()) break;
+      else await response.changed();
     }
+  } catch {
+    // The status has spoken; how its body ends changes nothing.
   }
+  response.destroy();
   attempt.unlimited();
   attempt.signal.throwIfAborted();
 }

@@ -4,7 +4,7 @@ import { DownloadError } from '../model/failure.ts';
 import { bytesOf, headOf, type PartialFile } from '../model/partial-file.ts';
 import type { Attempt } from './attempt.ts';
 import { createBodyCheck } from './body-check.ts';
-import { declaredLength, isFramed, isPlainlyFramed, readBody } from './body.ts';
+import { isPlainlyFramed, readBody } from './body.ts';
 import type { ByteBudget, Room } from './byte-budget.ts';
 import { isWantedType } from './content-type.ts';
 import { givesRanges, versionOf, type Version } from './continuation.ts';
@@ -67,7 +67,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   if (!wanted) throw failure('UNWANTED_TYPE', status);
   if (!isPlainlyFramed(response)) throw failure('BAD_RESPONSE', status);
 
-  const length = begun ? begun.length : declaredLength(response);
+  const length = begun ? begun.length : response.length;
   const limitBytes = length ?? entry.size ?? options.maxBytes;
   const partBytes = begun?.partBytes ?? Math.min(partBytesFor(limitBytes, deps.leastPartBytes), budget.maxRoomBytes);
   if (length !== undefined && length <= options.maxBytes && length > partBytes * MAX_PARTS)
@@ -121,7 +121,7 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
     forget();
     if (same) return { state: 'skipped', bytes, sha256, contentType, httpStatus: status };
     const whole = { state: 'done', bytes, sha256, contentType, httpStatus: status } as const;
-    return length !== undefined || isFramed(response) ? whole : { ...whole, lengthVerified: false };
+    return length !== undefined || response.isFramed ? whole : { ...whole, lengthVerified: false };
   } catch (error) {
     const lost = isUploadLost(error);
     const dead = lost || isChanged(error);

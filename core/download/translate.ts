@@ -7,8 +7,8 @@ export type Phase = 'lookup' | 'connect' | 'headers' | 'body' | 'store';
 /** What OpenSSL and Node's `tls` say of certificates and handshakes. */
 const TLS_CODE =
   /^(CERT_|CRL_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|EPROTO)/;
-/** What Node's HTTP parser says. */
-const PARSER_CODE = 'HPE_';
+/** What the reader of responses says. */
+const PARSER_CODE = 'HTTP_';
 /** This process has no file descriptor left: no fault of the host's. */
 const OUR_OWN: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 const NO_SUCH_NAME: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'ENONAME']);

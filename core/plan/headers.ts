@@ -1,8 +1,7 @@
+import { TOKEN } from '../http1/head.ts';
 import { MAX_HEADER_BYTES, MAX_HEADERS } from '../model/limits.ts';
 import { shorten } from '../model/redact.ts';
 
-/** RFC 9110, section 5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Headers that the download itself decides on: framing, connection, ranges, encoding. */
 const RESERVED = new Set([
   'accept-encoding',

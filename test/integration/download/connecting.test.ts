@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseNetworks } from '../../../core/download/address-guard.ts';
-import { createConnections } from '../../../core/download/connections.ts';
+import { createConnections, type GetRequest } from '../../../core/download/connections.ts';
 import type { Resolver } from '../../../core/download/host-addresses.ts';
+import type { Response } from '../../../core/http1/connection.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
 import { watchClientSockets } from '../../helpers/client-sockets.ts';
 import { createDownloadRig, jobFor } from '../../helpers/download.ts';
@@ -12,6 +12,24 @@ import { startOrigin } from '../../helpers/origin.ts';
 import { until } from '../../helpers/until.ts';
 
 const NOTHING = Buffer.alloc(0);
+const NOBODY = () => undefined;
+
+/** A request to 127.0.0.1, whose address nobody has checked. */
+const requestTo = (url: string): GetRequest => ({
+  url: new URL(url),
+  headers: {},
+  addresses: [{ address: '127.0.0.1', family: 4 }],
+});
+
+async function readAll(response: Response): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (;;) {
+    const piece = response.read();
+    if (piece) pieces.push(Buffer.from(piece));
+    else if (response.hasEnded()) return Buffer.concat(pieces);
+    else await response.changed();
+  }
+}
 
 const at = (...addresses: string[]): Resolver => {
   return () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
@@ -137,32 +155,28 @@ test.each(['http', 'https'])(
     );
     const connections = createConnections(parseNetworks(['127.0.0.0/8']));
     onTestFinished(() => connections.close());
-    const responses: IncomingMessage[] = [];
+    const responses: Response[] = [];
     for (const path of ['/0', '/1']) {
-      const url = new URL(origin.url(path, 'source.test'));
-      const request = connections.request(url, {}, [{ address: '127.0.0.1', family: 4 }]);
-      request.end();
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      await once(response, 'readable');
-      responses.push(response);
+      const { response } = connections.send(requestTo(origin.url(path, 'source.test')), NOBODY);
+      responses.push(await response);
+      await (await response).changed();
     }
     for (const [at, response] of responses.entries()) {
-      expect(Buffer.concat((await response.toArray()) as Buffer[]).equals(bodies[at] ?? NOTHING)).toBe(true);
+      expect((await readAll(response)).equals(bodies[at] ?? NOTHING)).toBe(true);
     }
   },
 );
 
 test('a connection that no request has used for a while is closed by us', async () => {
   const origin = await startOrigin({ '/a': file('a') });
+  const sockets = watchClientSockets();
   const connections = createConnections(parseNetworks(['127.0.0.0/8']), 1);
   onTestFinished(() => connections.close());
-  const request = connections.request(new URL(origin.url('/a')), {}, [{ address: '127.0.0.1', family: 4 }]);
-  request.end();
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  const { socket } = response;
-  response.resume();
-  await once(socket, 'close');
-  expect(socket.readableEnded).toBe(false); // as it would be had the source closed it
+  const response = await connections.send(requestTo(origin.url('/a')), NOBODY).response;
+  const [socket] = sockets;
+  expect((await readAll(response)).toString()).toBe('a');
+  if (socket?.destroyed === false) await once(socket, 'close');
+  expect(socket?.readableEnded).toBe(false); // as it would be had the source closed it
 });
 
 describe('addresses that are not public', () => {
@@ -188,11 +202,8 @@ describe('addresses that are not public', () => {
     const origin = await startOrigin({ '/a': file('a') });
     const connections = createConnections([]);
     onTestFinished(() => connections.close());
-    const unchecked = [{ address: '127.0.0.1', family: 4 }];
     for (const url of [origin.url('/a'), origin.url('/a', 'source.test')]) {
-      const request = connections.request(new URL(url), {}, unchecked);
-      request.end();
-      await expect(once(request, 'response')).rejects.toMatchObject(blocked);
+      await expect(connections.send(requestTo(url), NOBODY).response).rejects.toMatchObject(blocked);
     }
     expect(origin.requests).toEqual([]);
   });

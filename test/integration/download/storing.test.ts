@@ -1,17 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { beginAttempt } from '../../../core/download/attempt.ts';
-import { readBody } from '../../../core/download/body.ts';
-import { createTimeLimits } from '../../../core/download/time-limits.ts';
-import { DEFAULT_OPTIONS } from '../../../core/model/options.ts';
 import { ObjectStoreError } from '../../../core/ports/object-store.ts';
 import { createDownloadRig, jobFor } from '../../helpers/download.ts';
 import type { StoreCall } from '../../helpers/memory-store.ts';
 import { cutOff, file, status, zeros, type Framing } from '../../helpers/origin-answers.ts';
-import { createManualClock } from '../../helpers/manual-clock.ts';
 import { startOrigin } from '../../helpers/origin.ts';
 
 const MIB = 1024 ** 2;
@@ -55,21 +49,6 @@ describe('memory', () => {
     expect(rig.budget.reservedBytes).toBe(0);
     expect(rig.store.peakParts).toBeLessThanOrEqual(2);
     expect(rig.store.openUploads).toBe(0);
-  });
-
-  test('the pieces of a body give their memory back as they are read, and leave none to the garbage collector', async () => {
-    const origin = await startOrigin({ '/a': file(Buffer.alloc(MIB)) });
-    const request = get(origin.url('/a'));
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    const answer = { response, url: new URL(origin.url('/a')), status: 200, broken: () => undefined, reusable: false };
-    const clock = createManualClock();
-    using attempt = beginAttempt(new AbortController().signal, createTimeLimits(clock)());
-    const pieces: Buffer[] = [];
-    for await (const piece of readBody(answer, DEFAULT_OPTIONS, attempt, clock)) {
-      expect(piece.length).toBeGreaterThan(0);
-      pieces.push(piece);
-    }
-    expect(pieces.map(({ buffer }) => buffer.byteLength)).toEqual(pieces.map(() => 0));
   });
 
   test('a store that stands still keeps small files flowing and large ones waiting', async () => {

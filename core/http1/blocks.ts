@@ -1,0 +1,14 @@
+/** Memory that connections read into, all of one size, over and over: garbage of its kind the collector finds late. */
+export interface Blocks {
+  take: () => Buffer;
+  /** Takes a block back that nobody else has anything of. */
+  giveBack: (block: Buffer) => void;
+}
+
+export function createBlocks(bytes: number): Blocks {
+  const free: Buffer[] = [];
+  return {
+    take: () => free.pop() ?? Buffer.allocUnsafeSlow(bytes),
+    giveBack: (block) => void free.push(block),
+  };
+}

@@ -1,0 +1,242 @@
+import type { OnReadOpts, Socket } from 'node:net';
+import type { Blocks } from './blocks.ts';
+import { framingOf, readChunked, readLength, readToClose, type BodyReader, type Framing } from './framing.ts';
+import { checkBeginning, parseHead, type Head, type Headers } from './head.ts';
+import { HttpError } from './http-error.ts';
+
+/** A response whose head is there and whose body is still to come. */
+export interface Response {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Bytes of the body, where its head tells. */
+  readonly length: number | undefined;
+  /** Whether the body's end is marked by more than the end of the connection. */
+  readonly isFramed: boolean;
+  /** Whether the connection can serve another request once the body is read. */
+  readonly isReusable: boolean;
+  /** The next bytes of the body that have come, the caller's until it asks for more; `null` if there are none. */
+  read: () => Buffer | null;
+  /** Whether the body was read to its proven end. Throws what broke it, once all before is read. */
+  hasEnded: () => boolean;
+  /** Waits until more has come, or the end, or an error. */
+  changed: () => Promise<void>;
+  /** Closes the connection unless all was read. */
+  destroy: () => void;
+}
+
+/** One connection to a server, for one exchange after the other. */
+export interface Connection {
+  /** Where it leads, as an URL's origin. */
+  readonly origin: string;
+  /** Sends a request, and answers when the head of its response is there. Errors: the socket's; `HttpError`. */
+  send: (request: string, connected: () => void) => Promise<Response>;
+  destroy: () => void;
+  /** Resolves once it is closed. */
+  readonly closed: Promise<void>;
+}
+
+export interface ConnectionOptions {
+  origin: string;
+  /** Opens the socket; with TLS, `secureConnect` tells that it is open. */
+  open: (onread: OnReadOpts) => Socket;
+  openEvent: 'connect' | 'secureConnect';
+  blocks: Blocks;
+  /** Bytes of a response's head, or of its trailers. */
+  maxHeaderBytes: number;
+  /** Called when a response was read to its end and the connection can serve another request. */
+  freed: (connection: Connection) => void;
+  /** Called when it can serve no request any more, perhaps more than once. */
+  lost: (connection: Connection) => void;
+}
+
+/** Blocks of a body that may wait for their reader, before the source has to. */
+const MAX_WAITING_BLOCKS = 2;
+const HEAD_END = Buffer.from('\r\n\r\n');
+const CR = 13;
+const LF = 10;
+
+/** A request that is under way, until its response was read. */
+interface Exchange {
+  resolve: (response: Response) => void;
+  reject: (reason: unknown) => void;
+  /** The part of the head that has come. */
+  head: Buffer | undefined;
+  /** From the head's end on. */
+  body: BodyReader | undefined;
+  /** Pieces of the body that its reader has not asked for. */
+  pieces: Buffer[];
+  /** Whether the connection can serve another request afterwards. */
+  isKept: boolean;
+  error: unknown;
+  wake: (() => void) | undefined;
+}
+
+/** Opens a connection. */
+export function createConnection(options: ConnectionOptions): Connection {
+  const { origin, blocks, maxHeaderBytes, openEvent } = options;
+  let exchange: Exchange | undefined;
+  let isOpen = false;
+  /** What is read into next. Nobody else has any of it. */
+  let block = blocks.take();
+  /** Those with pieces that are not read, or that their reader still has. */
+  const waiting: Buffer[] = [];
+  let broken: unknown;
+
+  const socket = options.open({ buffer: () => block, callback: onRead });
+  socket.once(openEvent, () => {
+    isOpen = true;
+  });
+  socket.on('error', (error) => {
+    broken ??= error;
+  });
+  socket.on('end', onEnd);
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      options.lost(connection);
+      fail(broken ?? new HttpError('HTTP_CLOSED'));
+      // What waits stays with its readers, for good.
+      blocks.giveBack(block);
+      resolve();
+    });
+  });
+
+  function send(request: string, connected: () => void): Promise<Response> {
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const empty = { head: undefined, body: undefined, pieces: [], isKept: true, error: undefined, wake: undefined };
+    exchange = { resolve, reject, ...empty };
+    if (socket.destroyed) fail(broken ?? new HttpError('HTTP_CLOSED'));
+    else {
+      if (isOpen) connected();
+      else socket.once(openEvent, connected);
+      socket.write(request, 'latin1');
+    }
+    return promise;
+  }
+
+  /** Returns `true`, or Node would stop reading in a way of its own. */
+  function onRead(bytes: number): true {
+    // What nobody asked for must not be taken for the next answer.
+    if (!exchange || exchange.body?.isWhole === true) {
+      socket.destroy();
+      return true;
+    }
+    try {
+      take(exchange, block.subarray(0, bytes));
+    } catch (error) {
+      fail(error);
+      socket.destroy();
+      return true;
+    }
+    if (exchange.pieces.length > 0) {
+      waiting.push(block);
+      block = blocks.take();
+    }
+    exchange.wake?.();
+    // TLS gives what it has decrypted all the same.
+    if (waiting.length >= MAX_WAITING_BLOCKS) socket.pause();
+    return true;
+  }
+
+  function take(own: Exchange, bytes: Buffer): void {
+    if (own.body) {
+      if (own.body.read(bytes, 0) < bytes.length) own.isKept = false;
+      return;
+    }
+    const data = own.head ? Buffer.concat([own.head, bytes]) : bytes;
+    for (let at = 0; ;) {
+      // Some servers end a body with an empty line too many (RFC 9112, section 2.2).
+      while (data[at] === CR || data[at] === LF) at += 1;
+      const end = data.indexOf(HEAD_END, at);
+      const to = end < 0 ? data.length : end;
+      if (to - at > maxHeaderBytes) throw new HttpError('HTTP_HEADERS_TOO_LARGE');
+      const text = data.toString('latin1', at, to);
+      if (end < 0) {
+        checkBeginning(text);
+        own.head = Buffer.from(data.subarray(at));
+        return;
+      }
+      at = to + HEAD_END.length;
+      const head = parseHead(text);
+      // Interim answers may come unasked (RFC 9110, section 15.2). What 101 leads to is no HTTP.
+      if (head.status < 200 && head.status !== 101) continue;
+      begin(own, head, data, at);
+      return;
+    }
+  }
+
+  /** The head is there, and what follows in `data`. */
+  function begin(own: Exchange, head: Head, data: Buffer, from: number): void {
+    const framing = framingOf(head);
+    const emit = (piece: Buffer) => void own.pieces.push(piece);
+    const body = bodyReader(framing, maxHeaderBytes, emit);
+    own.body = body;
+    own.isKept = framing !== 'close' && staysOpen(head);
+    own.resolve({
+      status: head.status,
+      headers: head.headers,
+      length: typeof framing === 'number' ? framing : undefined,
+      isFramed: framing !== 'close',
+      isReusable: own.isKept,
+      read() {
+        const piece = own.pieces.shift();
+        if (piece) return piece;
+        if (exchange === own) drained(own);
+        return null;
+      },
+      hasEnded() {
+        if (own.error !== undefined) throw own.error as Error;
+        return body.isWhole;
+      },
+      changed: () =>
+        new Promise((resolve) => {
+          own.wake = resolve;
+        }),
+      destroy() {
+        if (exchange === own) socket.destroy();
+      },
+    });
+    if (body.read(data, from) < data.length) own.isKept = false;
+  }
+
+  /** The reader has had all that came, and has nothing of it any more. */
+  function drained(own: Exchange): void {
+    for (const read of waiting.splice(0)) blocks.giveBack(read);
+    if (socket.isPaused()) socket.resume();
+    if (own.body?.isWhole !== true) return;
+    exchange = undefined;
+    if (own.isKept && !socket.destroyed && !socket.readableEnded) options.freed(connection);
+    else socket.destroy();
+  }
+
+  function fail(reason: unknown): void {
+    if (!exchange || exchange.body?.isWhole === true) return;
+    exchange.error ??= reason;
+    exchange.reject(exchange.error);
+    exchange.wake?.();
+  }
+
+  /** The server has closed its side. */
+  function onEnd(): void {
+    options.lost(connection);
+    const body = exchange?.body;
+    // Had a reset ended it, there would have been an error.
+    if (body && exchange?.isKept === false && body.endsByClose) body.isWhole = true;
+    fail(new HttpError('HTTP_CLOSED'));
+    exchange?.wake?.();
+  }
+
+  const connection: Connection = { origin, send, destroy: () => void socket.destroy(), closed };
+  return connection;
+}
+
+function bodyReader(framing: Framing, maxTrailerBytes: number, emit: (piece: Buffer) => void): BodyReader {
+  if (framing === 'close') return readToClose(emit);
+  return framing === 'chunked' ? readChunked(maxTrailerBytes, emit) : readLength(framing, emit);
+}
+
+/** RFC 9112, section 9.3. Of an HTTP/1.0 server's Transfer-Encoding nobody knows what it means (section 6.1). */
+function staysOpen({ minor, status, headers }: Head): boolean {
+  const says = (option: string) => new RegExp(`(^|,)[ \t]*${option}[ \t]*(,|$)`, 'i').test(headers.connection ?? '');
+  if (status === 101 || says('close')) return false;
+  return minor === 1 || (says('keep-alive') && headers['transfer-encoding'] === undefined);
+}
