@@ -1,16 +1,39 @@
-import { chmod } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { bundlePage } from '../web/bundle.ts';
 
-/** Builds the command into one JavaScript file with all that it needs: for `npm pack`, or where the first argument says. */
+/**
+ * Builds the command with all that it needs, for `npm pack`, or into the folder that the first argument names: `downburst.js`,
+ * and what it loads once that is wanted in `parts`, so that no command and no thread starts with what others need.
+ */
 
-const OUTPUT = process.argv[2] ?? fileURLToPath(new URL('../dist/downburst.js', import.meta.url));
+const FOLDER = process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url));
+const PARTS = 'parts';
+
+/**
+ * `node:http` as `require` has it. An `import` of it reads each of its exports, and one of them is a getter that loads all of `fetch`:
+ * 30 ms in every thread, for nothing.
+ */
+const lazyHttp: Plugin = {
+  name: 'lazy-http',
+  setup(builder) {
+    builder.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: 'lazy-http' }));
+    builder.onLoad({ filter: /^/, namespace: 'lazy-http' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}')`,
+    }));
+  },
+};
+
+await rm(join(FOLDER, PARTS), { recursive: true, force: true });
 
 await build({
   entryPoints: [fileURLToPath(new URL('downburst.ts', import.meta.url))],
-  outfile: OUTPUT,
+  outdir: FOLDER,
   bundle: true,
+  splitting: true,
+  chunkNames: `${PARTS}/[name]-[hash]`,
   platform: 'node',
   target: 'node24',
   format: 'esm',
@@ -22,6 +45,7 @@ await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   // The page comes along; what makes it stays behind.
   define: { BUILT_PAGE: JSON.stringify(JSON.stringify(await bundlePage())) },
+  plugins: [lazyHttp],
   logLevel: 'warning',
 });
-await chmod(OUTPUT, 0o755);
+await chmod(join(FOLDER, 'downburst.js'), 0o755);

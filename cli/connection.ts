@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Fetch } from '../local/embedded.ts';
 import { UsageError } from './exit.ts';
-import { createSignedFetch } from './sign.ts';
 import { httpUrl } from './values.ts';
 
 /** A service, wherever it runs. */
@@ -63,7 +62,7 @@ export function connect({ api, token, region }: ConnectionFlags): Connection {
   const base = (url.origin + url.pathname).replace(/\/+$/, '');
   if (token !== undefined) return { base, fetch: withToken(token) };
   const signedFor = region ?? GATEWAY.exec(url.hostname)?.[1];
-  return { base, fetch: signedFor === undefined ? send : createSignedFetch(signedFor, send) };
+  return { base, fetch: signedFor === undefined ? send : signing(signedFor) };
 }
 
 /** A redirect would lead what is signed, or a token, elsewhere. */
@@ -74,5 +73,14 @@ function withToken(token: string): Fetch {
     const headers = new Headers(request.headers);
     headers.set('authorization', `Bearer ${token}`);
     return send(new Request(request, { headers }));
+  };
+}
+
+/** Signs requests; what does that is loaded by the first one. */
+function signing(region: string): Fetch {
+  let signed: Promise<Fetch> | undefined;
+  return async (request) => {
+    signed ??= import('./sign.ts').then(({ createSignedFetch }) => createSignedFetch(region, send));
+    return (await signed)(request);
   };
 }

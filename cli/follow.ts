@@ -20,7 +20,7 @@ export async function interruptible(work: (signal: AbortSignal) => Promise<void>
 
 /** Follows a batch of a service to its end, and sets the exit code; at Ctrl-C the batch goes on. */
 export async function follow(make: (signal: AbortSignal) => Client, id: string, flags: OutputFlags): Promise<void> {
-  const reporter = createReporter(flags);
+  const reporter = await createReporter(flags);
   let status: StatusDocument | undefined;
   try {
     await interruptible(

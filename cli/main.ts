@@ -10,7 +10,7 @@ import { createProgram } from './program.ts';
 /**
  * Runs the command that the arguments name, and sets the process's exit code.
  *
- * @param threadScript what threads of the embedded service run
+ * @param threadScript what the process runs, and threads of the embedded service
  */
 export async function main(args: readonly string[], threadScript: URL): Promise<void> {
   // Whoever read what is printed wants no more of it.
@@ -21,16 +21,16 @@ export async function main(args: readonly string[], threadScript: URL): Promise<
     });
   }
   try {
-    const program = createProgram({ version: await version(), threadScript });
+    const program = await createProgram({ version: await version(threadScript), threadScript }, args[0]);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = tell(error);
   }
 }
 
-/** Of the package, in whose root both the sources' folder and the built file's are. */
-async function version(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+/** Of the package, in whose root both the sources' folder and that of the built files are. */
+async function version(script: URL): Promise<string> {
+  const text = await readFile(new URL('../package.json', script), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import type { StatusDocument } from '../http/documents.ts';
+import type { FileDocument, StatusDocument } from '../http/documents.ts';
+import { redactUrl } from '../core/model/redact.ts';
 import { byteSize, count, counted, duration, percent, threeDigits } from '../core/model/text.ts';
 
 /** A batch's progress in words: pure functions of what is known. */
@@ -120,4 +121,20 @@ export function fit(parts: readonly string[], width: number): string {
   }
   const first = parts[0] ?? '';
   return line === '' && first !== '' ? `${first.slice(0, Math.max(0, width - 1))}…` : line;
+}
+
+/** What a batch is, in one line, as its following begins. */
+export function startText(status: StatusDocument, title: (status: StatusDocument) => string): string {
+  const { state, total, duplicates, pending } = status;
+  if (state === 'planning') return `${title(status)}: reading the list`;
+  const settled = pending < total ? `, ${count(total - pending)} of them settled already` : '';
+  const doubles = duplicates > 0 ? `, ${counted(duplicates, 'duplicate')} left out` : '';
+  return `${title(status)}: ${counted(total, 'file')}${settled}${doubles}`;
+}
+
+/** What became of an entry. A URL's query may be a secret, and logs are kept. */
+export function outcomeText({ url, key, code, message, state }: FileDocument): string {
+  const source = redactUrl(url);
+  if (state === 'failed') return `${source} ${code ?? ''}${message === undefined ? '' : `: ${message}`}`;
+  return `${source} ${state === 'done' ? 'as' : 'was there as'} ${key}`;
 }

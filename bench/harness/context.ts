@@ -38,11 +38,10 @@ export async function makeContext({
   const build = async () => {
     // As in the package: the command looks for its version there.
     const folder = join(memoryFolder, 'package');
-    const file = join(folder, 'dist', 'downburst.js');
     await mkdir(folder);
     await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'));
-    await promisify(execFile)(process.execPath, [join(ROOT, 'cli', 'build.ts'), file]);
-    return file;
+    await promisify(execFile)(process.execPath, [join(ROOT, 'cli', 'build.ts'), join(folder, 'dist')]);
+    return join(folder, 'dist', 'downburst.js');
   };
   const parts = stack.move();
   return {

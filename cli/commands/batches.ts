@@ -48,8 +48,16 @@ export function waitCommand(): Command {
   });
 }
 
+export function pauseCommand(): Command {
+  return controlCommand('pause', 'Pauses a batch: what is under way is begun again later.');
+}
+
+export function cancelCommand(): Command {
+  return controlCommand('cancel', 'Cancels what is left of a batch; files that are there stay.');
+}
+
 /** `cancel` and `pause`: they take nothing but the batch. */
-export function controlCommand(verb: Verb, description: string): Command {
+function controlCommand(verb: Verb, description: string): Command {
   return batchCommand(verb, description)
     .addOption(jsonOption('the status as the API has it'))
     .action((id: string, flags: Flags) => control(id, verb, flags));

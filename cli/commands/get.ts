@@ -5,7 +5,6 @@ import { startEmbedded, type Fetch } from '../../local/embedded.ts';
 import { addBatchOptions, batchWishes } from '../batch-options.ts';
 import { createClient, type Client, type Submission } from '../client.ts';
 import type { Context } from '../context.ts';
-import { dryRunHere, dryRunText } from '../dry-run.ts';
 import { EXIT } from '../exit.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { addListOptions, digestOf, openList, type ListFlags } from '../list.ts';
@@ -14,7 +13,7 @@ import { exitOf } from '../settled.ts';
 import { jsonLine, printLines } from '../text.ts';
 import { folder } from '../values.ts';
 import { LOCAL_PAUSES, watch } from '../watch.ts';
-import { workerOptions } from './serve.ts';
+import { workerOptions } from '../worker-options.ts';
 
 /** Where a folder's downloads are remembered, in the folder itself. */
 const STATE_FOLDER = '.downburst';
@@ -54,13 +53,14 @@ async function get({ threadScript }: Context, command: Command, args: string[], 
   await using list = await openList(args, flags, process.stdin);
   const submission: Submission = { list, options: { prefix: '', ...options }, headers };
   if (flags.dryRun) {
+    const { dryRunHere, dryRunText } = await import('../dry-run.ts');
     const plan = await dryRunHere(submission, flags.workers);
     printLines(flags.json ? jsonLine(plan) : dryRunText(plan));
     return;
   }
 
   const root = resolve(flags.outputDir);
-  const reporter = createReporter(flags, () => `Into ${root}`);
+  const reporter = await createReporter(flags, () => `Into ${root}`);
   const interrupted = untilInterrupted(() => {
     reporter.close();
     if (!flags.quiet) process.stderr.write('Stopping; press Ctrl-C again not to wait for it.\n');

@@ -44,7 +44,7 @@ async function pullTo(id: string, folder: string, flags: PullFlags): Promise<voi
   const root = await ownFolder(resolve(folder));
   const state = await ownFolder(join(root, STATE_FOLDER), 0o700);
   const tree = createTree(root, [state], state);
-  const reporter = createReporter(flags, () => `Into ${root}`);
+  const reporter = await createReporter(flags, () => `Into ${root}`);
   try {
     await interruptible(
       async (signal) => {

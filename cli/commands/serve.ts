@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { createLog } from '../../local/log.ts';
@@ -8,11 +7,10 @@ import { readWebhook, SECRET_VARIABLE } from '../../local/webhook.ts';
 import type { Context } from '../context.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { collect, folder, httpUrl, network, wholeNumber } from '../values.ts';
+import { folder, httpUrl, wholeNumber } from '../values.ts';
+import { workerOptions } from '../worker-options.ts';
 
 const DEFAULT_PORT = 8787;
-/** Threads beyond the cores win nothing, and each takes its own memory. */
-const MAX_WORKERS = 64;
 /** The process is gone by then, whatever hangs. */
 const STOP_MS = 9500;
 
@@ -23,21 +21,6 @@ export interface ServeFlags {
   allowNetwork: string[];
   notify?: string;
   notifySecretFile?: string;
-}
-
-/** Flags of every command that downloads on this machine. */
-export function workerOptions(): Option[] {
-  return [
-    new Option('--workers <n>', `worker threads, 1 to ${MAX_WORKERS}`)
-      .default(Math.min(availableParallelism(), MAX_WORKERS), 'one per core')
-      .argParser(wholeNumber('--workers', { min: 1, max: MAX_WORKERS })),
-    new Option(
-      '--allow-network <cidr>',
-      'also download from this network, such as 127.0.0.0/8 or 10.1.0.0/16; may be repeated',
-    )
-      .default([], 'public addresses only')
-      .argParser(collect(network('--allow-network'))),
-  ];
 }
 
 /** `downburst serve`, which is `npm start`. */

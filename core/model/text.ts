@@ -11,11 +11,13 @@ export function visible(text: string, hidden = UNSEEN): string {
   return text.replace(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 }
 
-const COUNT = new Intl.NumberFormat('en-US');
+/** Made by the first number: it takes longer than all that is written with it, and some commands write none. */
+let format: Intl.NumberFormat | undefined;
 
 /** `1,234` */
 export function count(n: number): string {
-  return COUNT.format(n);
+  format ??= new Intl.NumberFormat('en-US');
+  return format.format(n);
 }
 
 /** `1 file`, `1,234 files` */
