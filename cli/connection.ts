@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { Fetch } from '../local/embedded.ts';
+import type { Fetch } from '../local/api.ts';
 import { UsageError } from './exit.ts';
 import { httpUrl } from './values.ts';
 

@@ -1,7 +1,7 @@
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { Sha256 } from '@smithy/core/checksum';
 import { SignatureV4 } from '@smithy/signature-v4';
-import type { Fetch } from '../local/embedded.ts';
+import type { Fetch } from '../local/api.ts';
 import { UsageError } from './exit.ts';
 
 /**

@@ -7,17 +7,12 @@ import {
   SQLITE_READONLY,
 } from '../adapters/sqlite/database.ts';
 import { FolderInUseError, lockFolder } from '../adapters/sqlite/lock.ts';
+import { systemClock } from '../adapters/system-clock.ts';
 import type { PlanningService, Summary } from '../core/batch/service.ts';
 import { recoverAfterRestart, sweep } from '../core/batch/sweep.ts';
 import { SWEEP_INTERVAL_MS } from '../core/model/limits.ts';
-import { createApp } from '../http/app.ts';
-import { addUploadRoute } from '../http/lists.ts';
-import { addReadRoutes } from '../http/read-app.ts';
-import { addWriteRoutes } from '../http/write-app.ts';
-import { addPageRoutes } from '../web/page.ts';
+import type { Fetch } from './api.ts';
 import { createDispatcher } from './dispatcher.ts';
-import { addFilesRoute, localLinks } from './files-route.ts';
-import { addGuard } from './guard.ts';
 import type { Log } from './log.ts';
 import type { FromThread, ThreadSettings } from './messages.ts';
 import { startNotifier } from './notifier.ts';
@@ -30,9 +25,6 @@ import { createWorkerPool } from './worker-pool.ts';
 
 /** How long turns may take to bring their work home when the service stops. */
 const STOP_GRACE_MS = 7000;
-
-/** Answers a request as a server does, without one. */
-export type Fetch = (request: Request) => Promise<Response>;
 
 export interface EmbeddedOptions {
   /** Made if they are missing. */
@@ -71,14 +63,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const script = options.threadScript ?? new URL('thread.ts', import.meta.url);
   await using stack = new AsyncDisposableStack();
 
-  stack.use(await takeFolders(options));
-  const stores = await openFolders(options);
-  stack.defer(() => stores.close());
-
-  const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
-  if (notifier) stack.defer(() => notifier.stop());
-
   let wake: () => void = () => undefined;
+  let told: () => void = () => undefined;
   const onMessage = (message: FromThread) => {
     switch (message.kind) {
       case 'sent':
@@ -87,13 +73,34 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       case 'closed':
         log.info(closedLine(message.summary));
         options.onClosed?.(message.summary.id);
-        notifier?.wake();
+        told();
         return;
       case 'warning':
         log.error(`${message.message} ${JSON.stringify(message.details)}`);
     }
   };
-  const settings: ThreadSettings = { folders, workers, notify: notifier !== undefined };
+  const settings: ThreadSettings = { folders, workers, notify: options.webhook !== undefined };
+  // Begun first: threads come up while this one loads and opens the rest. They touch nothing before their first turns.
+  const starting = createWorkerPool({
+    script,
+    settings: { ...settings, role: 'worker', allowedNetworks: options.allowedNetworks },
+    clock: systemClock,
+    log,
+    onMessage,
+  });
+  // Threads that cannot start are told of where they are waited for.
+  const started = starting.catch(() => undefined);
+  stack.defer(async () => (await started)?.stop(STOP_GRACE_MS));
+
+  stack.use(await takeFolders(options));
+  const stores = await openFolders(options);
+  stack.defer(() => stores.close());
+
+  const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
+  if (notifier) {
+    told = () => notifier.wake();
+    stack.defer(() => notifier.stop());
+  }
   const planner = createPlanner({ script, settings, log, onMessage });
   stack.defer(() => planner.stop());
   const service = {
@@ -102,25 +109,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   };
   await recoverAfterRestart(service);
 
-  const app = createApp(
-    { onError: (error, { method, path }) => log.error(`${method} ${path} failed`, error) },
-    addGuard,
-    (app) => addWriteRoutes(app, service),
-    (app) => addReadRoutes(app, { ...service, files: { ...stores.files, ...localLinks } }),
-    (app) => addFilesRoute(app, stores.files),
-    (app) => addUploadRoute(app, service),
-    addPageRoutes,
-  );
-  const fetch: Fetch = async (request) => app.fetch(request);
+  const { createApi } = await import('./api.ts');
+  const fetch = createApi(service, stores.files, log);
   await options.beforeWork?.(fetch);
 
-  const pool = await createWorkerPool({
-    script,
-    settings: { ...settings, role: 'worker', allowedNetworks: options.allowedNetworks },
-    clock: service.clock,
-    log,
-    onMessage,
-  });
+  const pool = await starting;
   const dispatcher = createDispatcher({ tickets: service.tickets, pool, clock: service.clock, log });
   wake = () => dispatcher.wake();
   stack.defer(async () => {

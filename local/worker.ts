@@ -26,18 +26,28 @@ export function startWorker(largeFiles?: LargeFiles): void {
   const post = (message: FromWorker) => port.postMessage(message);
 
   const settings = workerData as WorkerSettings;
-  const { workers } = settings;
-  const stores = openStores(settings.folders);
-  const downloader = createDownloader({
-    files: stores.files,
-    clock: stores.clock,
-    budget: createByteBudget(budgetBytesFor(workers)),
-    resolve: (hostname) => lookup(hostname, { all: true }),
-    allowedNetworks: settings.allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
-    ...(largeFiles ?? { leastPartBytes: LEAST_PART_BYTES, help: helpFor(workers) }),
-  });
-  const { download, fetchParts } = downloader;
-  const deps: TurnDeps = { ...createService(stores, settings, post), download, fetchParts };
+  let opened: ReturnType<typeof open> | undefined;
+
+  /** By the first turn: before that the folders may be another process's. */
+  function open() {
+    const { workers } = settings;
+    const stores = openStores(settings.folders);
+    const downloader = createDownloader({
+      files: stores.files,
+      clock: stores.clock,
+      budget: createByteBudget(budgetBytesFor(workers)),
+      resolve: (hostname) => lookup(hostname, { all: true }),
+      allowedNetworks: settings.allowedNetworks.map((cidr) => ipaddr.parseCIDR(cidr)),
+      ...(largeFiles ?? { leastPartBytes: LEAST_PART_BYTES, help: helpFor(workers) }),
+    });
+    const { download, fetchParts } = downloader;
+    const deps: TurnDeps = { ...createService(stores, settings, post), download, fetchParts };
+    const close = async () => {
+      await downloader.close();
+      stores.close();
+    };
+    return { deps, close };
+  }
 
   const stop = new AbortController();
   const turns = new Set<Promise<void>>();
@@ -54,7 +64,8 @@ export function startWorker(largeFiles?: LargeFiles): void {
 
   async function takeTurn({ turn, delivery }: Extract<ToWorker, { kind: 'turn' }>): Promise<void> {
     try {
-      const bounds = { deadline: stores.clock.now() + TURN_MS, stop: stop.signal };
+      const { deps } = (opened ??= open());
+      const bounds = { deadline: deps.clock.now() + TURN_MS, stop: stop.signal };
       post({ kind: 'ended', turn, result: await runTurn(deps, delivery, bounds) });
     } catch (error) {
       post({ kind: 'failed', turn, error: error instanceof Error ? error : String(error) });
@@ -64,8 +75,7 @@ export function startWorker(largeFiles?: LargeFiles): void {
   async function end(): Promise<void> {
     stop.abort();
     await Promise.all(turns);
-    await downloader.close();
-    stores.close();
+    await opened?.close();
     port?.close();
   }
 }

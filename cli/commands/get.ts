@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { StatusDocument } from '../../http/documents.ts';
-import { startEmbedded, type Fetch } from '../../local/embedded.ts';
+import type { Fetch } from '../../local/api.ts';
+import { startEmbedded } from '../../local/embedded.ts';
 import { addBatchOptions, batchWishes } from '../batch-options.ts';
 import { createClient, type Client, type Submission } from '../client.ts';
 import type { Context } from '../context.ts';
