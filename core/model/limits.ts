@@ -109,6 +109,8 @@ export const MAX_WAITING_BYTES = 16 * MIB;
  */
 export const FIRST_CONNECTIONS = 4;
 export const FIRST_SHARE = 1 / 4;
+/** Connections that each success adds at a host which never failed: after a round of them it has four times as many. */
+export const FIRST_GROWTH = 3;
 /** What is left of a pace after a refusal. */
 export const PACE_CUT = 0.7;
 /** By how much of itself what was cut grows with each success: 18 of them make up for a refusal, 35 for a halving. */

@@ -2,6 +2,7 @@ import type { GiveBack } from '../download/downloader.ts';
 import { DownloadError, FAILURES, type FailureCode } from '../model/failure.ts';
 import {
   FIRST_CONNECTIONS,
+  FIRST_GROWTH,
   FIRST_SHARE,
   HOST_FAULTS_PER_ATTEMPT,
   LINGER_MS,
@@ -206,8 +207,7 @@ export function createHosts(deps: {
     host.failures = 0;
     host.strikes = 0;
     host.pace = taken(host.pace, now());
-    // Doubles in each round of its limit as long as it never faulted.
-    host.limit = Math.min(host.max, host.limit + (host.faulted ? host.limit * REGROWTH : 1));
+    host.limit = Math.min(host.max, host.limit + (host.faulted ? host.limit * REGROWTH : FIRST_GROWTH));
     serve(host);
   }
 
