@@ -27,10 +27,24 @@ export function openDatabase(path: string, schema: string): DatabaseSync {
     useWal(database);
     // With NORMAL, a power cut could take back commits that were answered, and so let counts go back.
     database.exec('PRAGMA synchronous = FULL');
-    database.exec(schema);
+    atomically(database, () => database.exec(schema));
     return database;
   } catch (error) {
     database.close();
+    throw error;
+  }
+}
+
+/** Carries out all of what `act` writes or nothing, and waits for the disk once. */
+export function atomically<T>(database: DatabaseSync, act: () => T): T {
+  // For writing from the start: one that only read until another connection wrote could not write any more.
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = act();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { BatchRecord, ClaimRecord, HelperRecord, ShardRecord } from '../../core/model/records.ts';
 import type { BatchListItem, Ledger } from '../../core/ports/ledger.ts';
-import { closing, openDatabase, type Closeable } from './database.ts';
+import { atomically, closing, openDatabase, type Closeable } from './database.ts';
 
 /** Records are JSON. A batch's row is its place in the list, too. */
 const SCHEMA = `
@@ -94,9 +94,11 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     const { key, rev, claimedAt, expiresAt } = next;
     const record = JSON.stringify(next);
     if (rev > 1) return updateClaim.run(rev, expiresAt, record, key, rev - 1).changes === 1;
-    // Who claims a new key takes away the old ones, which nobody else would.
-    deleteExpired.run(claimedAt);
-    return insertClaim.run(key, rev, expiresAt, record).changes === 1;
+    return atomically(database, () => {
+      // Who claims a new key takes away the old ones, which nobody else would.
+      deleteExpired.run(claimedAt);
+      return insertClaim.run(key, rev, expiresAt, record).changes === 1;
+    });
   }
 
   function readBatch(batchId: string) {
@@ -107,10 +109,12 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
 
   return {
     createBatch: (batch) =>
-      Promise.try(() => {
-        insertOpen.run(batch.id);
-        return insertBatch.run(batch.id, batch.rev, JSON.stringify(batch)).changes === 1;
-      }),
+      Promise.try(() =>
+        atomically(database, () => {
+          insertOpen.run(batch.id);
+          return insertBatch.run(batch.id, batch.rev, JSON.stringify(batch)).changes === 1;
+        }),
+      ),
     getBatch: (batchId) =>
       Promise.try(() => {
         const row = selectBatch.get(batchId);
@@ -142,12 +146,14 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     dropOpen: (batchId) => Promise.try(() => void deleteOpen.run(batchId)),
 
     removeBatch: (batchId) =>
-      Promise.try(() => {
-        insertOpen.run(batchId);
-        deleteBatch.run(batchId);
-        deleteShards.run(batchId);
-        deleteHelpers.run(batchId);
-      }),
+      Promise.try(() =>
+        atomically(database, () => {
+          insertOpen.run(batchId);
+          deleteBatch.run(batchId);
+          deleteShards.run(batchId);
+          deleteHelpers.run(batchId);
+        }),
+      ),
 
     createHelper: (helper) =>
       Promise.try(
