@@ -96,8 +96,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const stores = await openFolders(options);
   stack.defer(() => stores.close());
 
-  const notifier = options.webhook && startNotifier({ ...stores, webhook: options.webhook, log });
-  if (notifier) {
+  const { webhook } = options;
+  const { notices } = stores;
+  if (webhook && notices) {
+    const notifier = startNotifier({ ...stores, notices, webhook, log });
     told = () => notifier.wake();
     stack.defer(() => notifier.stop());
   }
@@ -127,7 +129,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   return { fetch, close: () => parts.disposeAsync() };
 }
 
-type FolderOptions = Pick<EmbeddedOptions, 'folders' | 'folderFlag'>;
+type FolderOptions = Pick<EmbeddedOptions, 'folders' | 'folderFlag' | 'webhook'>;
 
 /** Makes the folders and locks them for this process. */
 async function takeFolders({ folders, folderFlag }: FolderOptions): Promise<Disposable> {
@@ -142,9 +144,9 @@ async function takeFolders({ folders, folderFlag }: FolderOptions): Promise<Disp
 }
 
 /** Opens the stores of folders that are this process's own, and clears what dead processes left in them. */
-async function openFolders({ folders, folderFlag }: FolderOptions): Promise<Stores> {
+async function openFolders({ folders, folderFlag, webhook }: FolderOptions): Promise<Stores> {
   try {
-    const stores = openStores(folders);
+    const stores = openStores(folders, webhook !== undefined);
     await removeLeftovers(folders, stores);
     await removeOrphans(folders, stores);
     return stores;

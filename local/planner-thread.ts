@@ -11,7 +11,7 @@ if (!port) throw new Error('This is started as a worker thread.');
 const post = (message: FromThread) => port.postMessage(message);
 
 const settings = workerData as PlannerSettings;
-const stores = openStores(settings.folders);
+const stores = openStores(settings.folders, settings.notify);
 
 try {
   await planList(createService(stores, settings, post), settings.batchId);

@@ -11,7 +11,7 @@ import { limitsFor, type Stores } from './stores.ts';
  */
 export function createService(
   stores: Stores,
-  { workers, notify }: Pick<ThreadSettings, 'workers' | 'notify'>,
+  { workers }: Pick<ThreadSettings, 'workers'>,
   tell: (message: FromThread) => void,
 ): Stores & Service {
   const { tickets, notices, clock } = stores;
@@ -27,7 +27,7 @@ export function createService(
     limits: limitsFor(workers),
     announce: (summary) =>
       Promise.try(() => {
-        if (notify) notices.add(summary.id, JSON.stringify(summary), clock.now());
+        notices?.add(summary.id, JSON.stringify(summary), clock.now());
         tell({ kind: 'closed', summary });
       }),
     warn: (message, details) => tell({ kind: 'warning', message, details }),

@@ -70,17 +70,22 @@ export async function removeOrphans(folders: Folders, { ledger, state }: Stores)
 
 export type Stores = Pick<Service, 'ledger' | 'tickets' | 'state' | 'clock' | 'random'> & {
   files: FileStore;
-  notices: Notices;
+  /** Where somebody is told of closed batches. */
+  notices: Notices | undefined;
   close: () => void;
 };
 
-/** A thread's own connections to the state. */
-export function openStores(folders: Folders): Stores {
+/**
+ * A thread's own connections to the state.
+ *
+ * @param notify whether somebody is to be told of closed batches
+ */
+export function openStores(folders: Folders, notify = false): Stores {
   const paths = layout(folders);
   const { objects, temp, headers } = paths;
   const ledger = createSqliteLedger(paths.ledger);
   const tickets = createSqliteTickets(paths.tickets, systemClock);
-  const notices = createSqliteNotices(paths.notices);
+  const notices = notify ? createSqliteNotices(paths.notices) : undefined;
   return {
     ledger,
     tickets,
@@ -97,7 +102,7 @@ export function openStores(folders: Folders): Stores {
     close() {
       ledger.close();
       tickets.close();
-      notices.close();
+      notices?.close();
     },
   };
 }

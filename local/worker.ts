@@ -31,7 +31,7 @@ export function startWorker(largeFiles?: LargeFiles): void {
   /** By the first turn: before that the folders may be another process's. */
   function open() {
     const { workers } = settings;
-    const stores = openStores(settings.folders);
+    const stores = openStores(settings.folders, settings.notify);
     const downloader = createDownloader({
       files: stores.files,
       clock: stores.clock,
