@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { isMainThread } from 'node:worker_threads';
 
-/** Where the command begins, and where every thread of the service that it runs begins: so that one file is enough. */
+/** Where the command begins, and every thread of the service that it runs. */
 
 // Read at the first use, which is yet to come. Look-ups block a thread each: with Node's four a few dead name servers
 // would hold up every file that is written.
