@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   fdatasync,
   fstatSync,
   fsync,
@@ -65,6 +66,34 @@ export async function writeAll(file: number, body: Buffer, position: number, dur
     if (!durable || left <= SMALL_BYTES) done += writeSync(file, body, done, left, position + done);
     else done += (await writeInPool(file, body, done, left, position + done)).bytesWritten;
   }
+}
+
+/** What positions, lengths and memory are to be multiples of; many disks take smaller ones. */
+const DIRECT_BYTES = 4096;
+
+/**
+ * Writes what it can of a large body to the disk without the system's cache, whose pages cost a copy, and memory that nobody asked
+ * for: with a gigabyte to come from elsewhere that is more than the rest of the download. It is not durable before a sync, which
+ * then has little left to do.
+ *
+ * @returns how much of its beginning is written: none of it where the system, the file system or the memory of the body does not
+ *   allow it. What else may be the matter the ordinary way meets too.
+ */
+export async function writeDirect(path: string, body: Buffer, position: number): Promise<number> {
+  const length = body.length - (body.length % DIRECT_BYTES);
+  if (!('O_DIRECT' in constants) || length === 0 || position % DIRECT_BYTES > 0) return 0;
+  let done = 0;
+  try {
+    const file = openSync(path, constants.O_WRONLY | constants.O_DIRECT);
+    try {
+      while (done < length) done += (await writeInPool(file, body, done, length - done, position + done)).bytesWritten;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // as told
+  }
+  return done;
 }
 
 /** Up to `length` bytes from `position`; fewer where the file ends before. */

@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileS
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ObjectStoreError, type ObjectHeaders, type Part, type UploadOptions } from '../../core/ports/object-store.ts';
-import { syncBytes, writeAll } from './disk.ts';
+import { syncBytes, writeAll, writeDirect } from './disk.ts';
 import { codeOf, unless } from './errors.ts';
 
 /**
@@ -58,7 +58,9 @@ export function createUploads(folder: string, durable: boolean): Uploads {
       signal?.throwIfAborted();
       // From here on the part that was there before, if any, is no longer whole.
       writeSync(log.fd, `\n${JSON.stringify({ number })}`);
-      await writeAll(file.fd, body, (number - 1) * upload.request.partBytes, durable);
+      const position = (number - 1) * upload.request.partBytes;
+      const direct = durable ? await writeDirect(upload.body, body, position) : 0;
+      await writeAll(file.fd, body.subarray(direct), position + direct, durable);
       // A checkpoint may name the part from now on: its line must not outlive a power cut that its bytes do not.
       if (durable) await syncBytes(file.fd);
       writeSync(log.fd, `\n${JSON.stringify(part)}`);
