@@ -137,12 +137,16 @@ export function helpFor(workers: number): HelpSettings | undefined {
 /** Connections of a shard that works many small hosts: what one event loop holds with ease. */
 const MIXED_CONNECTIONS = 64;
 
-/** How work is dealt out among worker threads: one shard of a host for each, and room for a second batch. */
+/**
+ * How work is dealt out among worker threads: one shard of a host for each, and room for a second batch. A shard has an entry
+ * for each connection at least: with fewer, a large file among them would lack those that another shard has no use for.
+ */
 export function limitsFor(workers: number): DeploymentLimits {
+  const connectionsPerShard = Math.ceil(DEFAULT_OPTIONS.connectionsPerHost / workers);
   return {
     maxShards: 2 * workers,
-    minEntriesPerShard: 50,
-    connectionsPerShard: Math.ceil(DEFAULT_OPTIONS.connectionsPerHost / workers),
+    minEntriesPerShard: connectionsPerShard,
+    connectionsPerShard,
     connectionsPerMixedShard: MIXED_CONNECTIONS,
     maxConnectionsPerHost: OPTION_RANGES.connectionsPerHost.max,
     maxTurns: workers * TURNS_PER_THREAD,
