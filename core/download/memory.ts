@@ -38,8 +38,10 @@ export function createMemory(maxBytes: number): Memory {
   /** Makes way for so many more bytes: what nobody holds goes. */
   function makeWay(bytes: number): void {
     for (const piece of pieces) {
-      if (resident + bytes <= maxBytes) return;
-      if (piece.memory.byteLength > piece.held) resize(piece, piece.held);
+      const missing = resident + bytes - maxBytes;
+      if (missing <= 0) return;
+      const { memory, held } = piece;
+      if (memory.byteLength > held) resize(piece, Math.max(held, memory.byteLength - missing));
     }
   }
 
