@@ -109,7 +109,12 @@ export function openStores(folders: Folders, notify = false): Stores {
 
 const MIB = 1024 ** 2;
 /** Memory for the bodies of all downloads, dealt out among the worker threads. */
-const BUDGET_BYTES = 128 * MIB;
+const BUDGET_BYTES = 192 * MIB;
+/**
+ * A thread's most: parts of 4 MiB from 16 connections, and eight on their way to the disk. With less the rooms that fill take their
+ * pages from each other over and over, which costs more than all copies.
+ */
+const MAX_BUDGET_BYTES = 96 * MIB;
 /** A thread's least: two parts of 8 MiB, one that comes in while the other goes out, and some for small files. */
 const MIN_BUDGET_BYTES = 20 * MIB;
 /**
@@ -120,7 +125,7 @@ export const LEAST_PART_BYTES = 4 * MIB;
 
 /** Bytes in which one of `workers` threads keeps the bodies of all its downloads. */
 export function budgetBytesFor(workers: number): number {
-  return Math.max(MIN_BUDGET_BYTES, Math.floor(BUDGET_BYTES / workers));
+  return Math.min(MAX_BUDGET_BYTES, Math.max(MIN_BUDGET_BYTES, Math.floor(BUDGET_BYTES / workers)));
 }
 
 /**
