@@ -47,7 +47,7 @@ export async function writeNew(
 ): Promise<BigIntStats> {
   const file = openSync(path, 'wx');
   try {
-    await writeAll(file, body, 0, durable);
+    await writeAll(file, body, 0);
     signal?.throwIfAborted();
     if (durable) await syncBytes(file);
     return fstatSync(file, { bigint: true });
@@ -56,14 +56,11 @@ export async function writeNew(
   }
 }
 
-/**
- * Writes all of `body` at `position` of an open file; the system may take it in pieces. One that is not `durable` is a copy in
- * memory: in the pool it would only wait its turn, and hold the worker's memory meanwhile.
- */
-export async function writeAll(file: number, body: Buffer, position: number, durable: boolean): Promise<void> {
+/** Writes all of `body` at `position` of an open file; the system may take it in pieces. */
+export async function writeAll(file: number, body: Buffer, position: number): Promise<void> {
   for (let done = 0; done < body.length;) {
     const left = body.length - done;
-    if (!durable || left <= SMALL_BYTES) done += writeSync(file, body, done, left, position + done);
+    if (left <= SMALL_BYTES) done += writeSync(file, body, done, left, position + done);
     else done += (await writeInPool(file, body, done, left, position + done)).bytesWritten;
   }
 }

@@ -60,7 +60,7 @@ export function createUploads(folder: string, durable: boolean): Uploads {
       writeSync(log.fd, `\n${JSON.stringify({ number })}`);
       const position = (number - 1) * upload.request.partBytes;
       const direct = durable ? await writeDirect(upload.body, body, position) : 0;
-      await writeAll(file.fd, body.subarray(direct), position + direct, durable);
+      await writeAll(file.fd, body.subarray(direct), position + direct);
       // A checkpoint may name the part from now on: its line must not outlive a power cut that its bytes do not.
       if (durable) await syncBytes(file.fd);
       writeSync(log.fd, `\n${JSON.stringify(part)}`);
