@@ -89,7 +89,7 @@ async function lookThrough(table: EntryTable, shards: readonly ShardPlan[]) {
 
   const ranges = await writeManifest(
     (lines) => {
-      for (const line of lines) lookAt(entryOf(line.toString()));
+      for (const line of String(lines).split('\n').slice(0, -1)) lookAt(entryOf(line));
       return Promise.resolve();
     },
     shards,

@@ -58,7 +58,7 @@ async function persistManifest(
   const ranges = await writeManifest(
     async (lines) => {
       await step();
-      await writer.write(Buffer.concat(lines));
+      await writer.write(lines);
     },
     shards,
     table,

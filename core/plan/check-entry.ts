@@ -5,7 +5,7 @@ import { FAILURE_FIELDS } from '../model/outcome.ts';
 import { redactUrl } from '../model/redact.ts';
 import { readHeaders } from './headers.ts';
 import { defaultKey, keyProblem, templateKey } from './keys.ts';
-import type { ListItem } from '../lists/item.ts';
+import type { ReadItem } from '../lists/item.ts';
 
 /** What an entry of a list can say. */
 export const ENTRY_FIELDS = ['url', 'key', 'headers', 'size', 'md5', 'sha256'] as const;
@@ -20,7 +20,7 @@ export interface KeyRule {
 }
 
 /** The entry that an item means, or everything that is wrong with it. */
-export function checkEntry({ line, value, problem: unread }: ListItem, rule: KeyRule): Entry | ListProblem[] {
+export function checkEntry({ line, value, problem: unread }: ReadItem, rule: KeyRule): Entry | ListProblem[] {
   if (unread) return [{ line, ...unread }];
   const problems: ListProblem[] = [];
   const problem = (field: string, found: string, reason: string) =>

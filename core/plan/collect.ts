@@ -3,14 +3,16 @@ import { InvalidListError, MAX_LIST_PROBLEMS, type ListProblem } from '../model/
 import { MAX_LIST_ENTRIES, MAX_LIST_HOSTS, MAX_MANIFEST_BYTES, MAX_URL_BYTES } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
 import { shorten } from '../model/redact.ts';
-import { unusable, type ListBlock, type ListItem } from '../lists/item.ts';
+import { readItem, unusable, type ListBlock, type ListItem } from '../lists/item.ts';
 import { checkEntry } from './check-entry.ts';
 import { createEntryTable, type EntryTable } from './entry-table.ts';
+import { plainEntry, plainHostEnd } from './plain-url.ts';
 
 /** How many items pass between two looks at the clock. */
 const ITEMS_PER_STEP = 1000;
 /** How many problems the outcome of an invalid entry tells. */
 const MAX_TOLD = 3;
+const NOTHING_WRONG: readonly ListProblem[] = [];
 
 /** What a planner has room for. */
 const ROOM = { entries: MAX_LIST_ENTRIES, hosts: MAX_LIST_HOSTS, bytes: MAX_MANIFEST_BYTES };
@@ -36,13 +38,16 @@ export async function collectEntries(
   let read = 0;
 
   /** Takes an item's entry in; answers what is wrong with it. */
-  function take(item: ListItem): ListProblem[] {
-    const entry = checkEntry(item, options);
+  function take(item: ListItem): readonly ListProblem[] {
+    const hostEnd = 'bytes' in item && options.keyTemplate === undefined ? plainHostEnd(item) : 0;
+    if ('bytes' in item && hostEnd > 0) {
+      const taken = table.addPlain(item.line, item, hostEnd);
+      return taken ? [keyTaken(plainEntry(item.line, item), taken)] : NOTHING_WRONG;
+    }
+    const entry = checkEntry(readItem(item), options);
     if (Array.isArray(entry)) return entry;
     const taken = table.add(entry);
-    if (!taken) return [];
-    const reason = `is also the key of line ${taken.takenBy}, for another URL; give one of them a key`;
-    return [{ line: entry.index, field: 'key', value: shorten(entry.key), reason }];
+    return taken ? [keyTaken(entry, taken)] : NOTHING_WRONG;
   }
 
   /** Takes an item in, or what is wrong with it. */
@@ -76,8 +81,14 @@ export async function collectEntries(
   return table;
 }
 
+function keyTaken({ index, key }: Entry, { takenBy }: { takenBy: number }): ListProblem {
+  const reason = `is also the key of line ${takenBy}, for another URL; give one of them a key`;
+  return { line: index, field: 'key', value: shorten(key), reason };
+}
+
 /** The entry of an item that cannot be used: it fails as soon as it is worked. */
-function invalidEntry({ line, value }: ListItem, problems: readonly ListProblem[]): Entry {
+function invalidEntry(item: ListItem, problems: readonly ListProblem[]): Entry {
+  const { line, value } = readItem(item);
   const code = problems.some(({ field }) => field === 'url') ? 'INVALID_URL' : 'INVALID_ENTRY';
   const told = problems.slice(0, MAX_TOLD).map(({ field, reason }) => (field === '' ? reason : `${field} ${reason}`));
   return { index: line, url: givenUrl(value), key: '', invalid: { code, message: told.join('; ') } };

@@ -1,15 +1,22 @@
+import type { TextRange } from '../lists/item.ts';
 import { sourceOf, type Entry } from '../model/entry.ts';
-import { entryOf, lineOf } from './manifest-line.ts';
+import { enlarged } from './enlarged.ts';
+import { createHashIndex, hashBytes, NONE } from './hash-index.ts';
+import { createHostTable } from './host-table.ts';
+import { entryOf, lineOf, MAX_PLAIN_LINE_BYTES, writePlainLine } from './manifest-line.ts';
+import { plainEntry, plainKeyStart } from './plain-url.ts';
 import type { HostCount } from './plan.ts';
 
-/** No entry. Entries are numbered from 0 in the order of the list. */
-const NONE = -1;
 const BLOCK_BYTES = 1024 * 1024;
 const FIRST_CAPACITY = 1024;
+/** What is kept of an entry: where its line is, and the next entry of its host. */
+const [BLOCK, FROM, TO, NEXT, FIELDS] = [0, 1, 2, 3, 4];
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * The entries of a batch while it is planned: lines of the manifest in large blocks, with a few numbers for each. An
- * entry costs its line and about 30 bytes, so that a million of them fit into a small function.
+ * entry costs its line and about 30 bytes, so that a million of them fit into a small function. Entries are numbered from 0
+ * in the order of the list.
  */
 export interface EntryTable {
   readonly total: number;
@@ -23,120 +30,102 @@ export interface EntryTable {
    * another URL it is not added, and the line of the other is answered. Invalid ones have no key.
    */
   add(entry: Entry): { takenBy: number } | undefined;
-  /** The manifest's lines of a host's entries, in the order of the list; the iteration can be left and gone on with. */
-  lines(host: string): Iterator<Buffer>;
+  /** Adds the entry of a plain URL, whose host ends at `hostEnd`, in the same way. */
+  addPlain(index: number, url: TextRange, hostEnd: number): { takenBy: number } | undefined;
+  /** The first entry of a host, and the next one of the same host; `NONE` where there is none. */
+  first(host: string): number;
+  next(number: number): number;
+  /** Bytes of an entry's line of the manifest. */
+  lineBytes(number: number): number;
+  /** Copies an entry's line to `at` of `target`, which has room for it. */
+  copyLine(number: number, target: Buffer, at: number): void;
 }
 
 export function createEntryTable(): EntryTable {
-  /** Hosts are numbered from 0, too; what is kept of each is kept by number. */
-  const hosts = new Map<string, number>();
+  const keys = createHashIndex();
+  const hosts = createHostTable();
+  /** Per host. */
   const entriesOf: number[] = [];
   const firstOf: number[] = [];
   const lastOf: number[] = [];
   const blocks: Buffer[] = [];
   let filled = BLOCK_BYTES;
-  let total = 0;
   let duplicates = 0;
   let bytes = 0;
-  /** Per entry: where its line is, and the next entry of its host. */
-  let blockOf = new Uint32Array(FIRST_CAPACITY);
-  let offsetOf = new Uint32Array(FIRST_CAPACITY);
-  let nextOf = new Int32Array(FIRST_CAPACITY);
-  /** Open addressing over the hash of the key. */
-  let slots = new Int32Array(4 * FIRST_CAPACITY).fill(NONE);
-  let hashOf = new Uint32Array(FIRST_CAPACITY);
+  /** Of each entry side by side, since most looks go to memory that no cache has. */
+  let fields = new Int32Array(FIRST_CAPACITY * FIELDS);
 
-  function line(number: number): Buffer {
-    const block = blocks[blockOf[number] ?? 0];
-    if (!block) throw new RangeError(`There is no entry ${number}.`);
-    const from = offsetOf[number] ?? 0;
-    // Lines of a block follow each other; of the last one the end is not known.
-    const isLast = number + 1 === total || blockOf[number + 1] !== blockOf[number];
-    return block.subarray(from, isLast ? block.indexOf(0x0a, from) + 1 : offsetOf[number + 1]);
+  function field(number: number, which: number): number {
+    if (number < 0 || number >= keys.count) throw new RangeError(`There is no entry ${number}.`);
+    return fields[number * FIELDS + which] ?? 0;
   }
 
-  function store(text: string): [block: number, offset: number] {
-    const mostBytes = 3 * text.length;
-    let block = blocks.at(-1);
-    if (!block || filled + mostBytes > block.length) {
-      block = Buffer.allocUnsafe(Math.max(BLOCK_BYTES, mostBytes));
-      blocks.push(block);
-      filled = 0;
+  /** The block of an entry's line. */
+  function blockOf(number: number): Buffer {
+    return blocks[field(number, BLOCK)] ?? NO_BYTES;
+  }
+
+  /** The block that the next line goes into, behind what is `filled` of it. */
+  function roomFor(mostBytes: number): Buffer {
+    const last = blocks.at(-1);
+    if (last && filled + mostBytes <= last.length) return last;
+    const block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, mostBytes));
+    blocks.push(block);
+    filled = 0;
+    return block;
+  }
+
+  /** Takes in the entry whose line was written behind what was filled. */
+  function insert(hash: number, host: number, lineEnd: number): void {
+    const number = keys.add(hash);
+    const at = number * FIELDS;
+    if (at === fields.length) fields = enlarged(fields, new Int32Array(2 * at));
+    fields[at + BLOCK] = blocks.length - 1;
+    fields[at + FROM] = filled;
+    fields[at + TO] = lineEnd;
+    fields[at + NEXT] = NONE;
+    bytes += lineEnd - filled;
+    filled = lineEnd;
+    if (host === entriesOf.length) {
+      entriesOf.push(1);
+      firstOf.push(number);
+    } else {
+      entriesOf[host] = (entriesOf[host] ?? 0) + 1;
+      fields[(lastOf[host] ?? 0) * FIELDS + NEXT] = number;
     }
-    const offset = filled;
-    const written = block.write(text, offset);
-    filled += written;
-    bytes += written;
-    return [blocks.length - 1, offset];
-  }
-
-  function grow(): void {
-    const capacity = 2 * nextOf.length;
-    blockOf = enlarged(blockOf, new Uint32Array(capacity));
-    offsetOf = enlarged(offsetOf, new Uint32Array(capacity));
-    nextOf = enlarged(nextOf, new Int32Array(capacity));
-    hashOf = enlarged(hashOf, new Uint32Array(capacity));
-    slots = new Int32Array(4 * capacity).fill(NONE);
-    for (let number = 0; number < total; number++) slots[freeSlot(hashOf[number] ?? 0)] = number;
-  }
-
-  function freeSlot(hash: number): number {
-    let slot = hash & (slots.length - 1);
-    while (slots[slot] !== NONE) slot = (slot + 1) & (slots.length - 1);
-    return slot;
+    lastOf[host] = number;
   }
 
   function add(entry: Entry): { takenBy: number } | undefined {
-    // Those without a key are like nothing else; by their lines they spread over the slots.
-    const hash = hashText(entry.invalid ? String(entry.index) : entry.key);
-    let slot = hash & (slots.length - 1);
-    for (; slots[slot] !== NONE; slot = (slot + 1) & (slots.length - 1)) {
-      const number = slots[slot] ?? NONE;
-      if (hashOf[number] !== hash || entry.invalid) continue;
-      const other = entryOf(line(number).toString());
+    // Those without a key are like nothing else; by their lines they spread over the index.
+    const key = Buffer.from(entry.invalid ? String(entry.index) : entry.key);
+    const hash = hashBytes(key, 0, key.length);
+    for (let number = keys.first(hash); number !== NONE && !entry.invalid; number = keys.after(number, hash)) {
+      const other = entryOf(blockOf(number).toString('utf8', field(number, FROM), field(number, TO)));
       if (other.key !== entry.key) continue;
       if (other.url !== entry.url) return { takenBy: other.index };
       duplicates += 1;
       return undefined;
     }
-
-    if (total === nextOf.length) {
-      grow();
-      slot = freeSlot(hash);
-    }
-    const number = total++;
-    slots[slot] = number;
-    hashOf[number] = hash;
-    [blockOf[number], offsetOf[number]] = store(lineOf(entry));
-    nextOf[number] = NONE;
-    append(sourceOf(entry), number);
+    const line = lineOf(entry);
+    const source = Buffer.from(sourceOf(entry));
+    const block = roomFor(3 * line.length);
+    insert(hash, hosts.numberOf(source, 0, source.length), filled + block.write(line, filled));
     return undefined;
   }
 
-  /** Puts an entry behind the others of its host. */
-  function append(name: string, number: number): void {
-    const host = hosts.get(name);
-    if (host === undefined) {
-      // A copy, since a slice would keep the whole URL in memory.
-      hosts.set(Buffer.from(name).toString(), hosts.size);
-      entriesOf.push(1);
-      firstOf.push(number);
-      lastOf.push(number);
-    } else {
-      nextOf[lastOf[host] ?? NONE] = number;
-      lastOf[host] = number;
-      entriesOf[host] = (entriesOf[host] ?? 0) + 1;
-    }
-  }
-
-  function* lines(name: string): Generator<Buffer, undefined> {
-    const first = firstOf[hosts.get(name) ?? NONE] ?? NONE;
-    for (let number = first; number !== NONE; number = nextOf[number] ?? NONE) yield line(number);
+  function addPlain(index: number, url: TextRange, hostEnd: number): { takenBy: number } | undefined {
+    const hash = hashBytes(url.bytes, plainKeyStart(url.from), url.to);
+    // One with the same hash has to be looked at.
+    if (keys.first(hash) !== NONE) return add(plainEntry(index, url));
+    const block = roomFor(MAX_PLAIN_LINE_BYTES);
+    insert(hash, hosts.numberOf(url.bytes, url.from, hostEnd), writePlainLine(block, filled, index, url));
+    return undefined;
   }
 
   return {
     get total() {
-      return total;
+      return keys.count;
     },
     get duplicates() {
       return duplicates;
@@ -145,26 +134,20 @@ export function createEntryTable(): EntryTable {
       return bytes;
     },
     get hostCount() {
-      return hosts.size;
+      return hosts.count;
     },
     hosts: {
       *[Symbol.iterator]() {
-        for (const [host, number] of hosts) yield { host, entries: entriesOf[number] ?? 0 };
+        for (const [host, entries] of entriesOf.entries()) yield { host: hosts.name(host), entries };
       },
     },
     add,
-    lines,
+    addPlain,
+    first: (host) => firstOf[hosts.find(host)] ?? NONE,
+    next: (number) => field(number, NEXT),
+    lineBytes: (number) => field(number, TO) - field(number, FROM),
+    copyLine(number, target, at) {
+      blockOf(number).copy(target, at, field(number, FROM), field(number, TO));
+    },
   };
-}
-
-/** FNV-1a. */
-function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
-}
-
-function enlarged<A extends Uint32Array | Int32Array>(from: A, to: A): A {
-  to.set(from);
-  return to;
 }

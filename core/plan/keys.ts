@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { MAX_DEFAULT_KEY_BYTES, MAX_KEY_BYTES, MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
+import { plainKey } from './plain-url.ts';
 
 /** 64 bits: ten million URLs that share their path share no hash but once in 300,000 lists. */
 const HASH_DIGITS = 16;
@@ -89,17 +90,12 @@ function cut(text: string, bytes: number): string {
   return result;
 }
 
-/** A canonical URL of which host and path as they are make the key: most of the web's files have one. */
-const PLAIN_URL = /^https:\/\/[a-z0-9-][a-z0-9.-]*\/(?:[\w~-][\w.~-]*\/)*[\w~-][\w.~-]*\.[A-Za-z0-9]{1,10}$/;
-const SCHEME = 'https://';
-
 /**
  * The key of a canonical URL: host and path, with the URL's hash in the name where these do not tell it apart from
  * others. A function of the URL alone, so that a second run meets the files of the first.
  */
 export function defaultKey(href: string): string {
-  const isPlain = href.length <= SCHEME.length + MAX_KEY_SEGMENT_BYTES && PLAIN_URL.test(href);
-  return isPlain ? href.slice(SCHEME.length) : makeDefaultKey(new URL(href));
+  return plainKey(href) ?? makeDefaultKey(new URL(href));
 }
 
 function makeDefaultKey(url: URL): string {

@@ -2,43 +2,50 @@ import type { Entry } from '../model/entry.ts';
 import { StateLostError } from '../model/errors.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { EntryTable } from './entry-table.ts';
+import { NONE } from './hash-index.ts';
 import { entryOf } from './manifest-line.ts';
 import type { ShardPlan } from './plan.ts';
 
 const NEWLINE = 0x0a;
-/** Lines that are written at once. */
-const LINES_AT_ONCE = 1000;
+/** Bytes that are written at once, whole lines. */
+const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * Writes the entries in the order in which they will be worked, some at a time; answers each shard's bytes of the manifest.
+ * Writes the entries in the order in which they will be worked, some lines at a time, which `write` may have only until it
+ * is done; answers each shard's bytes of the manifest.
  */
 export async function writeManifest(
-  write: (lines: readonly Buffer[]) => Promise<void>,
+  write: (lines: Buffer) => Promise<void>,
   shards: readonly ShardPlan[],
-  table: Pick<EntryTable, 'lines'>,
+  table: Pick<EntryTable, 'first' | 'next' | 'lineBytes' | 'copyLine'>,
 ): Promise<{ from: number; to: number }[]> {
   /** A host's shards follow each other: one host at a time is in the middle of its lines. */
-  let current: { host: string; lines: Iterator<Buffer> } | undefined;
+  let current: { host: string; next: number } | undefined;
   const ranges: { from: number; to: number }[] = [];
-  let offset = 0;
-  let lines: Buffer[] = [];
+  let block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let filled = 0;
+  let written = 0;
   async function flush(): Promise<void> {
-    await write(lines);
-    lines = [];
+    await write(block.subarray(0, filled));
+    written += filled;
+    filled = 0;
   }
-  for (const shard of shards) {
-    const from = offset;
-    for (const { host, entries } of shard.segments) {
-      if (current?.host !== host) current = { host, lines: table.lines(host) };
+  for (const { segments } of shards) {
+    const from = written + filled;
+    for (const { host, entries } of segments) {
+      if (current?.host !== host) current = { host, next: table.first(host) };
       for (let n = 0; n < entries; n++) {
-        const line = current.lines.next();
-        if (line.done === true) throw new RangeError(`The plan has more entries of ${host} than the list.`);
-        lines.push(line.value);
-        offset += line.value.length;
-        if (lines.length === LINES_AT_ONCE) await flush();
+        const number = current.next;
+        if (number === NONE) throw new RangeError(`The plan has more entries of ${host} than the list.`);
+        const bytes = table.lineBytes(number);
+        if (filled + bytes > block.length) await flush();
+        if (bytes > block.length) block = Buffer.allocUnsafeSlow(bytes);
+        table.copyLine(number, block, filled);
+        filled += bytes;
+        current.next = table.next(number);
       }
     }
-    ranges.push({ from, to: offset });
+    ranges.push({ from, to: written + filled });
   }
   await flush();
   return ranges;

@@ -1,5 +1,5 @@
 import { readList } from '../../../core/lists/formats.ts';
-import type { ListItem } from '../../../core/lists/item.ts';
+import { readItem, type ReadItem } from '../../../core/lists/item.ts';
 import { InvalidListError, type ListProblem } from '../../../core/model/errors.ts';
 import type { ListFormat } from '../../../core/model/list-format.ts';
 
@@ -18,10 +18,10 @@ export interface ReadOptions {
 }
 
 /** A list's items. */
-export function read(format: ListFormat, list: string | Buffer, options: ReadOptions = {}): Promise<ListItem[]> {
+export function read(format: ListFormat, list: string | Buffer, options: ReadOptions = {}): Promise<ReadItem[]> {
   const { pieceBytes, maxBytes = MIB } = options;
   const blocks = readList(piecesOf(list, pieceBytes), format, maxBytes);
-  return Array.fromAsync(blocks, (block) => [...block]).then((items) => items.flat());
+  return Array.fromAsync(blocks, (block) => Array.from(block, readItem)).then((items) => items.flat());
 }
 
 /** Line and value of each item; what could not be read by its problem. */

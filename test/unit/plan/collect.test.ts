@@ -3,16 +3,14 @@ import type { InvalidListError } from '../../../core/model/errors.ts';
 import { collectEntries } from '../../../core/plan/collect.ts';
 import { entryOf } from '../../../core/plan/manifest-line.ts';
 import { itemsOf } from '../batch/service.ts';
+import { linesOf } from './lines-of.ts';
 
 const OPTIONS = { prefix: '', invalidEntries: 'reject' } as const;
 const FAIL = { prefix: '', invalidEntries: 'fail' } as const;
 
 async function failedEntries(values: readonly unknown[]) {
   const table = await collectEntries(itemsOf(values), FAIL);
-  const lines = table.lines('');
-  return Array.from({ length: [...table.hosts].find(({ host }) => host === '')?.entries ?? 0 }, () =>
-    entryOf(String(lines.next().value)),
-  );
+  return linesOf(table, '').map(entryOf);
 }
 
 describe('entries that cannot be used, where they are to fail', () => {

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entry } from '../../../core/model/entry.ts';
 import { createEntryTable, type EntryTable } from '../../../core/plan/entry-table.ts';
+import { NONE } from '../../../core/plan/hash-index.ts';
+import { lineOf, linesOf } from './lines-of.ts';
 
 const entry = (index: number, url: string, key: string, more: Partial<Entry> = {}): Entry => ({
   index,
@@ -10,14 +12,11 @@ const entry = (index: number, url: string, key: string, more: Partial<Entry> = {
   ...more,
 });
 
-function linesOf(table: EntryTable, host: string): Entry[] {
-  const lines = table.lines(host);
-  const entries: Entry[] = [];
-  for (let line = lines.next(); line.done !== true; line = lines.next()) {
-    expect(line.value.at(-1)).toBe(0x0a);
-    entries.push(JSON.parse(line.value.toString()) as Entry);
-  }
-  return entries;
+function entriesOf(table: EntryTable, host: string): Entry[] {
+  return linesOf(table, host).map((line) => {
+    expect(line.at(-1)).toBe('\n');
+    return JSON.parse(line) as Entry;
+  });
 }
 
 test('keeps every field of an entry', () => {
@@ -29,7 +28,7 @@ test('keeps every field of an entry', () => {
     sha256: 'e'.repeat(64),
   });
   table.add(whole);
-  expect(linesOf(table, 'https://h')).toEqual([whole]);
+  expect(entriesOf(table, 'https://h')).toEqual([whole]);
 });
 
 test('counts hosts in the order in which they came, each with scheme, host and port', () => {
@@ -42,20 +41,48 @@ test('counts hosts in the order in which they came, each with scheme, host and p
     { host: 'https://b:8443', entries: 1 },
     { host: 'https://a', entries: 1 },
   ]);
-  expect(linesOf(table, 'https://b').map(({ index }) => index)).toEqual([1, 3, 6]);
-  expect(linesOf(table, 'https://nowhere')).toEqual([]);
+  expect(entriesOf(table, 'https://b').map(({ index }) => index)).toEqual([1, 3, 6]);
+  expect(entriesOf(table, 'https://nowhere')).toEqual([]);
 });
 
 test('the lines of two hosts can be read by turns', () => {
   const table = createEntryTable();
   for (let i = 1; i <= 6; i++) table.add(entry(i, `https://${i % 2 ? 'a' : 'b'}/${i}`, `k${i}`));
-  const [a, b] = [table.lines('https://a'), table.lines('https://b')];
-  const indexes = [a, b, a, b, b, a].map((lines) => {
-    const line = lines.next();
-    return line.done === true ? undefined : (JSON.parse(line.value.toString()) as Entry).index;
+  let [a, b] = [table.first('https://a'), table.first('https://b')];
+  const indexes: unknown[] = [];
+  while (a !== NONE && b !== NONE) {
+    for (const number of [a, b]) indexes.push((JSON.parse(lineOf(table, number)) as Entry).index);
+    [a, b] = [table.next(a), table.next(b)];
+  }
+  expect([indexes, a, b]).toEqual([[1, 2, 3, 4, 5, 6], NONE, NONE]);
+});
+
+test('there is nothing to be had of an entry that there is not', () => {
+  const table = createEntryTable();
+  table.add(entry(1, 'https://h/a', 'k'));
+  for (const number of [NONE, 1]) expect(() => table.next(number)).toThrow(`There is no entry ${number}.`);
+});
+
+describe('plain URLs', () => {
+  const [plain, end] = ['https://h.example/a.jpg', 'https://h.example'.length];
+  const range = { bytes: Buffer.from(plain), from: 0, to: plain.length };
+
+  test('are entries like others, and duplicates of them', () => {
+    const table = createEntryTable();
+    expect(table.addPlain(1, range, end)).toBeUndefined();
+    expect(table.add(entry(2, plain, plain.slice(8)))).toBeUndefined();
+    expect(table.addPlain(3, range, end)).toBeUndefined();
+    expect(table.add(entry(4, 'https://h.example/b', 'k'))).toBeUndefined();
+    expect(table).toMatchObject({ total: 2, duplicates: 2, hostCount: 1 });
+    expect(linesOf(table, 'https://h.example')[0]).toBe(`{"index":1,"url":"${plain}"}\n`);
   });
-  expect(indexes).toEqual([1, 2, 3, 4, 6, 5]);
-  expect(a.next().done).toBe(true);
+
+  test('are refused where their key is that of another URL', () => {
+    const table = createEntryTable();
+    table.add(entry(5, 'https://other.example/', plain.slice(8)));
+    expect(table.addPlain(6, range, end)).toEqual({ takenBy: 5 });
+    expect(table.total).toBe(1);
+  });
 });
 
 describe('entries with the same key', () => {
@@ -64,7 +91,7 @@ describe('entries with the same key', () => {
     expect(table.add(entry(1, 'https://h/a', 'k'))).toBeUndefined();
     expect(table.add(entry(2, 'https://h/a', 'k', { size: 5 }))).toBeUndefined();
     expect(table).toMatchObject({ total: 1, duplicates: 1 });
-    expect(linesOf(table, 'https://h')).toEqual([entry(1, 'https://h/a', 'k')]);
+    expect(entriesOf(table, 'https://h')).toEqual([entry(1, 'https://h/a', 'k')]);
   });
 
   test('the same URL under two keys is two entries', () => {
@@ -79,7 +106,7 @@ describe('entries with the same key', () => {
     table.add(entry(3, 'https://h/a', 'k'));
     expect(table.add(entry(4, 'https://h/b', 'k'))).toEqual({ takenBy: 3 });
     expect(table).toMatchObject({ total: 1, duplicates: 0 });
-    expect(linesOf(table, 'https://h')).toHaveLength(1);
+    expect(entriesOf(table, 'https://h')).toHaveLength(1);
   });
 
   test('keys are told apart even where their hashes are equal', () => {
@@ -107,7 +134,7 @@ test('keeps tens of thousands of entries in order, and knows them again', () => 
   expect(table).toMatchObject({ total: count, duplicates: count });
   for (let host = 0; host < 7; host++) {
     const wanted = Array.from({ length: count }, (_, i) => i).filter((i) => i % 7 === host);
-    expect(linesOf(table, `https://h${host}`)).toEqual(wanted.map(make));
+    expect(entriesOf(table, `https://h${host}`)).toEqual(wanted.map(make));
   }
 });
 
@@ -121,7 +148,7 @@ test('keeps lines that are larger than the blocks they are kept in', () => {
     entry(4, 'https://h/4', 'd', { headers: { wide } }),
   ];
   for (const item of entries) table.add(item);
-  expect(linesOf(table, 'https://h')).toEqual(entries);
+  expect(entriesOf(table, 'https://h')).toEqual(entries);
 });
 
 test('keeps whatever text a key or header has', () => {
@@ -132,7 +159,7 @@ test('keeps whatever text a key or header has', () => {
       const table = createEntryTable();
       const entries = items.map(({ key, value }, i) => entry(i + 1, `https://h/${i}`, key, { headers: { x: value } }));
       for (const item of entries) expect(table.add(item)).toBeUndefined();
-      expect(linesOf(table, 'https://h')).toEqual(entries);
+      expect(entriesOf(table, 'https://h')).toEqual(entries);
     }),
     { numRuns: 200 },
   );

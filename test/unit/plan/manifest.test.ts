@@ -28,7 +28,7 @@ async function manifestOf(entries: readonly Entry[]) {
   const chunks: Buffer[] = [];
   const ranges = await writeManifest(
     (lines) => {
-      chunks.push(Buffer.concat(lines));
+      chunks.push(Buffer.from(lines));
       return Promise.resolve();
     },
     shards,
