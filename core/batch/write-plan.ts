@@ -23,12 +23,13 @@ export async function writePlan(
   step: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Plan> {
   const { state, limits } = service;
-  const shards = plan(table.hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
+  const hosts = [...table.hosts];
+  const shards = plan(hosts, { ...limits, connectionsPerHost: options.connectionsPerHost });
   const planned: Plan = {
     total: table.total,
     duplicates: table.duplicates,
     hostCount: table.hostCount,
-    topHosts: topHosts(table.hosts),
+    topHosts: topHosts(hosts),
     shards: await persistManifest(service, batchId, shards, table, step),
   };
   if (shards.length > 1) await state.put(hostIndexKey(batchId), encodeHostIndex(placesOf(shards), table.hostCount));

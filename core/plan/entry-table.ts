@@ -9,8 +9,8 @@ import type { HostCount } from './plan.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
 const FIRST_CAPACITY = 1024;
-/** What is kept of an entry: where its line is, and the next entry of its host. */
-const [BLOCK, FROM, TO, NEXT, FIELDS] = [0, 1, 2, 3, 4];
+/** What is kept of an entry: where its line is, and its host. */
+const [BLOCK, FROM, TO, HOST, FIELDS] = [0, 1, 2, 3, 4];
 const NO_BYTES = Buffer.alloc(0);
 
 /**
@@ -32,38 +32,27 @@ export interface EntryTable {
   add(entry: Entry): { takenBy: number } | undefined;
   /** Adds the entry of a plain URL, whose host ends at `hostEnd`, in the same way. */
   addPlain(index: number, url: TextRange, hostEnd: number): { takenBy: number } | undefined;
-  /** The first entry of a host, and the next one of the same host; `NONE` where there is none. */
-  first(host: string): number;
-  next(number: number): number;
-  /** Bytes of an entry's line of the manifest. */
-  lineBytes(number: number): number;
-  /** Copies an entry's line to `at` of `target`, which has room for it. */
-  copyLine(number: number, target: Buffer, at: number): void;
+  /** The numbers of a host's entries. */
+  entriesOf(host: string): Int32Array;
+  /** The lines of some entries, one behind the other; good until the next call. */
+  lines(numbers: Int32Array): Buffer;
 }
 
 export function createEntryTable(): EntryTable {
   const keys = createHashIndex();
   const hosts = createHostTable();
-  /** Per host. */
-  const entriesOf: number[] = [];
-  const firstOf: number[] = [];
-  const lastOf: number[] = [];
+  /** Of each host, how many entries it has. */
+  const counts: number[] = [];
+  /** The entries of a host, one host behind the other, and where each one's end; made when all are there. */
+  let byHost: { numbers: Int32Array; ends: Int32Array } | undefined;
   const blocks: Buffer[] = [];
   let filled = BLOCK_BYTES;
   let duplicates = 0;
   let bytes = 0;
+  /** Memory of the lines that were asked for last. */
+  let gathered = NO_BYTES;
   /** Of each entry side by side, since most looks go to memory that no cache has. */
   let fields = new Int32Array(FIRST_CAPACITY * FIELDS);
-
-  function field(number: number, which: number): number {
-    if (number < 0 || number >= keys.count) throw new RangeError(`There is no entry ${number}.`);
-    return fields[number * FIELDS + which] ?? 0;
-  }
-
-  /** The block of an entry's line. */
-  function blockOf(number: number): Buffer {
-    return blocks[field(number, BLOCK)] ?? NO_BYTES;
-  }
 
   /** The block that the next line goes into, behind what is `filled` of it. */
   function roomFor(mostBytes: number): Buffer {
@@ -83,17 +72,40 @@ export function createEntryTable(): EntryTable {
     fields[at + BLOCK] = blocks.length - 1;
     fields[at + FROM] = filled;
     fields[at + TO] = lineEnd;
-    fields[at + NEXT] = NONE;
+    fields[at + HOST] = host;
     bytes += lineEnd - filled;
     filled = lineEnd;
-    if (host === entriesOf.length) {
-      entriesOf.push(1);
-      firstOf.push(number);
-    } else {
-      entriesOf[host] = (entriesOf[host] ?? 0) + 1;
-      fields[(lastOf[host] ?? 0) * FIELDS + NEXT] = number;
+    counts[host] = (counts[host] ?? 0) + 1;
+    byHost = undefined;
+  }
+
+  function sortByHost() {
+    const numbers = new Int32Array(keys.count);
+    const ends = new Int32Array(counts.length);
+    for (let host = 1; host < ends.length; host++) ends[host] = (ends[host - 1] ?? 0) + (counts[host - 1] ?? 0);
+    // As its entries get their places, each host's beginning becomes its end.
+    for (let number = 0; number < numbers.length; number++) {
+      const host = fields[number * FIELDS + HOST] ?? 0;
+      const place = ends[host] ?? 0;
+      numbers[place] = number;
+      ends[host] = place + 1;
     }
-    lastOf[host] = number;
+    return { numbers, ends };
+  }
+
+  function lines(numbers: Int32Array): Buffer {
+    let length = 0;
+    for (const number of numbers) {
+      const at = number * FIELDS;
+      length += (fields[at + TO] ?? 0) - (fields[at + FROM] ?? 0);
+    }
+    if (length > gathered.length) gathered = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    for (const number of numbers) {
+      const at = number * FIELDS;
+      filled += blocks[fields[at + BLOCK] ?? 0]?.copy(gathered, filled, fields[at + FROM], fields[at + TO]) ?? 0;
+    }
+    return gathered.subarray(0, filled);
   }
 
   function add(entry: Entry): { takenBy: number } | undefined {
@@ -101,7 +113,7 @@ export function createEntryTable(): EntryTable {
     const key = Buffer.from(entry.invalid ? String(entry.index) : entry.key);
     const hash = hashBytes(key, 0, key.length);
     for (let number = keys.first(hash); number !== NONE && !entry.invalid; number = keys.after(number, hash)) {
-      const other = entryOf(blockOf(number).toString('utf8', field(number, FROM), field(number, TO)));
+      const other = entryOf(String(lines(Int32Array.of(number))));
       if (other.key !== entry.key) continue;
       if (other.url !== entry.url) return { takenBy: other.index };
       duplicates += 1;
@@ -138,16 +150,17 @@ export function createEntryTable(): EntryTable {
     },
     hosts: {
       *[Symbol.iterator]() {
-        for (const [host, entries] of entriesOf.entries()) yield { host: hosts.name(host), entries };
+        for (const [host, entries] of counts.entries()) yield { host: hosts.name(host), entries };
       },
     },
     add,
     addPlain,
-    first: (host) => firstOf[hosts.find(host)] ?? NONE,
-    next: (number) => field(number, NEXT),
-    lineBytes: (number) => field(number, TO) - field(number, FROM),
-    copyLine(number, target, at) {
-      blockOf(number).copy(target, at, field(number, FROM), field(number, TO));
+    entriesOf(name) {
+      const host = hosts.find(name);
+      byHost ??= sortByHost();
+      const end = byHost.ends[host] ?? 0;
+      return byHost.numbers.subarray(end - (counts[host] ?? 0), end);
     },
+    lines,
   };
 }

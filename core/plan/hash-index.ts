@@ -43,7 +43,7 @@ export function createHashIndex(): HashIndex {
 
   function grow(): void {
     const old = words;
-    words = new Int32Array(4 * old.length);
+    words = new Int32Array(2 * old.length);
     mask = words.length - SLOT_WORDS;
     for (let at = 0; at < old.length; at += SLOT_WORDS) {
       const number = (old[at + 1] ?? 0) - 1;

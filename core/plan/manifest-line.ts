@@ -10,8 +10,8 @@ const [HEAD, MIDDLE, TAIL] = ['{"index":', ',"url":"', '"}\n'].map((text) => Buf
   Buffer,
 ];
 const ZERO = 0x30;
-/** Bytes of such a line at most, whatever its index. */
-export const MAX_PLAIN_LINE_BYTES = HEAD.length + 16 + MIDDLE.length + MAX_PLAIN_BYTES + TAIL.length;
+/** Bytes of such a line at most: an index has up to ten digits, since a list has less than 2^31 lines. */
+export const MAX_PLAIN_LINE_BYTES = HEAD.length + 10 + MIDDLE.length + MAX_PLAIN_BYTES + TAIL.length;
 
 /**
  * An entry as a line of the manifest. A key that is the URL's default one is left out: it makes up half of the line, and
@@ -37,11 +37,11 @@ function put(target: Buffer, at: number, text: Buffer): number {
   return at + text.length;
 }
 
-/** The digits of a positive whole number. */
+/** The digits of a whole number from 0 to 2^31. */
 function putNumber(target: Buffer, at: number, number: number): number {
-  let end = at;
-  for (let power = 1; power <= number; power *= 10) end += 1;
-  for (let i = end - 1, rest = number; i >= at; i--, rest = Math.floor(rest / 10)) target[i] = ZERO + (rest % 10);
+  let end = at + 1;
+  for (let rest = number; rest > 9; rest = (rest / 10) | 0) end += 1;
+  for (let i = end - 1, rest = number; i >= at; i--, rest = (rest / 10) | 0) target[i] = ZERO + (rest % 10);
   return end;
 }
 

@@ -2,13 +2,12 @@ import type { Entry } from '../model/entry.ts';
 import { StateLostError } from '../model/errors.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { EntryTable } from './entry-table.ts';
-import { NONE } from './hash-index.ts';
 import { entryOf } from './manifest-line.ts';
 import type { ShardPlan } from './plan.ts';
 
 const NEWLINE = 0x0a;
-/** Bytes that are written at once, whole lines. */
-const BLOCK_BYTES = 1024 * 1024;
+/** Lines that are written at once. */
+const LINES_AT_ONCE = 1000;
 
 /**
  * Writes the entries in the order in which they will be worked, some lines at a time, which `write` may have only until it
@@ -17,37 +16,34 @@ const BLOCK_BYTES = 1024 * 1024;
 export async function writeManifest(
   write: (lines: Buffer) => Promise<void>,
   shards: readonly ShardPlan[],
-  table: Pick<EntryTable, 'first' | 'next' | 'lineBytes' | 'copyLine'>,
+  table: Pick<EntryTable, 'entriesOf' | 'lines'>,
 ): Promise<{ from: number; to: number }[]> {
-  /** A host's shards follow each other: one host at a time is in the middle of its lines. */
-  let current: { host: string; next: number } | undefined;
+  /** A host's shards follow each other: one host at a time is in the middle of its entries. */
+  let current: { host: string; entries: Int32Array } | undefined;
   const ranges: { from: number; to: number }[] = [];
-  let block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  let filled = 0;
+  const numbers = new Int32Array(LINES_AT_ONCE);
+  let count = 0;
   let written = 0;
   async function flush(): Promise<void> {
-    await write(block.subarray(0, filled));
-    written += filled;
-    filled = 0;
+    const lines = table.lines(numbers.subarray(0, count));
+    count = 0;
+    written += lines.length;
+    await write(lines);
   }
   for (const { segments } of shards) {
-    const from = written + filled;
+    const from = written;
     for (const { host, entries } of segments) {
-      if (current?.host !== host) current = { host, next: table.first(host) };
-      for (let n = 0; n < entries; n++) {
-        const number = current.next;
-        if (number === NONE) throw new RangeError(`The plan has more entries of ${host} than the list.`);
-        const bytes = table.lineBytes(number);
-        if (filled + bytes > block.length) await flush();
-        if (bytes > block.length) block = Buffer.allocUnsafeSlow(bytes);
-        table.copyLine(number, block, filled);
-        filled += bytes;
-        current.next = table.next(number);
+      if (current?.host !== host) current = { host, entries: table.entriesOf(host) };
+      if (entries > current.entries.length) throw new RangeError(`The plan has more entries of ${host} than the list.`);
+      for (const number of current.entries.subarray(0, entries)) {
+        if (count === numbers.length) await flush();
+        numbers[count++] = number;
       }
+      current.entries = current.entries.subarray(entries);
     }
-    ranges.push({ from, to: written + filled });
+    await flush();
+    ranges.push({ from, to: written });
   }
-  await flush();
   return ranges;
 }
 

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entry } from '../../../core/model/entry.ts';
 import { createEntryTable, type EntryTable } from '../../../core/plan/entry-table.ts';
-import { NONE } from '../../../core/plan/hash-index.ts';
-import { lineOf, linesOf } from './lines-of.ts';
+import { linesOf } from './lines-of.ts';
 
 const entry = (index: number, url: string, key: string, more: Partial<Entry> = {}): Entry => ({
   index,
@@ -45,22 +44,13 @@ test('counts hosts in the order in which they came, each with scheme, host and p
   expect(entriesOf(table, 'https://nowhere')).toEqual([]);
 });
 
-test('the lines of two hosts can be read by turns', () => {
+test('what was added after a look is there at the next', () => {
   const table = createEntryTable();
-  for (let i = 1; i <= 6; i++) table.add(entry(i, `https://${i % 2 ? 'a' : 'b'}/${i}`, `k${i}`));
-  let [a, b] = [table.first('https://a'), table.first('https://b')];
-  const indexes: unknown[] = [];
-  while (a !== NONE && b !== NONE) {
-    for (const number of [a, b]) indexes.push((JSON.parse(lineOf(table, number)) as Entry).index);
-    [a, b] = [table.next(a), table.next(b)];
-  }
-  expect([indexes, a, b]).toEqual([[1, 2, 3, 4, 5, 6], NONE, NONE]);
-});
-
-test('there is nothing to be had of an entry that there is not', () => {
-  const table = createEntryTable();
-  table.add(entry(1, 'https://h/a', 'k'));
-  for (const number of [NONE, 1]) expect(() => table.next(number)).toThrow(`There is no entry ${number}.`);
+  table.add(entry(1, 'https://a/1', 'k1'));
+  expect([...table.entriesOf('https://a')]).toEqual([0]);
+  table.add(entry(2, 'https://b/2', 'k2'));
+  table.add(entry(3, 'https://a/3', 'k3'));
+  expect([...table.entriesOf('https://a')]).toEqual([0, 2]);
 });
 
 describe('plain URLs', () => {
