@@ -95,8 +95,14 @@ function cut(text: string, bytes: number): string {
  * others. A function of the URL alone, so that a second run meets the files of the first.
  */
 export function defaultKey(href: string): string {
-  return plainKey(href) ?? makeDefaultKey(new URL(href));
+  const plain = plainKey(href);
+  if (plain !== undefined) return plain;
+  if (latest?.href !== href) latest = { href, key: makeDefaultKey(new URL(href)) };
+  return latest.key;
 }
+
+/** The URL whose key was made last: an entry's is asked for when it is checked, and again when its line is written. */
+let latest: { href: string; key: string } | undefined;
 
 function makeDefaultKey(url: URL): string {
   const { parts, exact } = takeApart(url);
