@@ -15,7 +15,7 @@ const NO_BYTES = Buffer.alloc(0);
 
 /**
  * The entries of a batch while it is planned: lines of the manifest in large blocks, with a few numbers for each. An
- * entry costs its line and about 30 bytes, so that a million of them fit into a small function. Entries are numbered from 0
+ * entry costs its line and about 40 bytes, so that a million of them fit into a small function. Entries are numbered from 0
  * in the order of the list.
  */
 export interface EntryTable {

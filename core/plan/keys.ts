@@ -95,9 +95,7 @@ function cut(text: string, bytes: number): string {
  * others. A function of the URL alone, so that a second run meets the files of the first.
  */
 export function defaultKey(href: string): string {
-  const plain = plainKey(href);
-  if (plain !== undefined) return plain;
-  if (latest?.href !== href) latest = { href, key: makeDefaultKey(new URL(href)) };
+  if (latest?.href !== href) latest = { href, key: plainKey(href) ?? makeDefaultKey(new URL(href)) };
   return latest.key;
 }
 
