@@ -30,18 +30,22 @@ export function objectHeaders(
   headers: Headers,
 ): ObjectHeaders {
   const encoding = printable(headers['content-encoding']);
-  const metadata: Record<string, string | undefined> = {
+  const etag = printable(headers.etag);
+  const lastModified = printable(headers['last-modified']);
+  const query = url.indexOf('?');
+  const source = url.slice(0, Math.min(query < 0 ? url.length : query, MAX_SOURCE_BYTES)); // ASCII: the URL parser escapes the rest
+  const metadata: Record<string, string> = {
     [METADATA.batch]: batchId,
     [METADATA.index]: String(index),
-    [METADATA.source]: url.replace(/\?.*$/s, '').slice(0, MAX_SOURCE_BYTES), // ASCII: the URL parser escapes the rest
+    [METADATA.source]: source,
     [METADATA.resource]: resource,
-    [METADATA.etag]: printable(headers.etag),
-    [METADATA.lastModified]: printable(headers['last-modified']),
   };
+  if (etag !== undefined) metadata[METADATA.etag] = etag;
+  if (lastModified !== undefined) metadata[METADATA.lastModified] = lastModified;
   return {
     contentType: printable(headers['content-type']),
     contentEncoding: encoding?.toLowerCase() === 'identity' ? undefined : encoding,
-    metadata: Object.fromEntries(Object.entries(metadata).filter(isGiven)),
+    metadata,
   };
 }
 
@@ -59,8 +63,4 @@ export function isStoredByUs({ metadata }: ObjectHeaders): boolean {
 function printable(value: string | undefined): string | undefined {
   const text = value?.trim() ?? '';
   return text.length <= MAX_VALUE_BYTES && /^[\x20-\x7e]+$/.test(text) ? text : undefined;
-}
-
-function isGiven(pair: [string, string | undefined]): pair is [string, string] {
-  return pair[1] !== undefined;
 }
