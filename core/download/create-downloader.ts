@@ -74,27 +74,26 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
 
   async function download(job: Job): Promise<Stored> {
     job.signal.throwIfAborted();
-    using attempt = beginAttempt(job.signal, limitTime());
+    const watched = watch(job);
     try {
-      const existing = await findExisting(job, attempt);
+      const existing = await findExisting(job);
       if (existing && job.options.ifExists === 'skip') return { state: 'skipped', bytes: existing.bytes };
-      return await fetchAndStore(job, attempt, existing);
+      return await fetchAndStore(watched, existing);
     } catch (error) {
-      attempt.fail(toDownloadError(error)); // unless the attempt had ended before, and the error only follows from that
-      throw attempt.signal.reason;
+      job.signal.throwIfAborted(); // the error only follows from that
+      throw (watched.hostError ?? toDownloadError(error)) as Error;
     }
   }
 
   /** An object that stands at the entry's key and is not its own, where that makes a difference. */
-  async function findExisting(job: Job, { signal }: Attempt): Promise<ObjectInfo | undefined> {
+  async function findExisting(job: Job): Promise<ObjectInfo | undefined> {
     const { ownPrefix, ifExists } = job.options;
     if (ownPrefix || ifExists === 'overwrite') return undefined;
-    const existing = await inStore(files.head(keyOf(job), { signal }));
+    const existing = await inStore(files.head(keyOf(job), { signal: job.signal }));
     return existing && !isOwn(existing, ownerOf(job)) ? existing : undefined;
   }
 
-  async function fetchAndStore(given: Job, attempt: Attempt, existing?: ObjectInfo): Promise<Stored> {
-    const job = watched(given, attempt);
+  async function fetchAndStore(job: WatchedJob, existing?: ObjectInfo): Promise<Stored> {
     const { entry, options } = job;
     if (job.partial && !canGoOn(job, job.partial)) await giveUp(job);
     // A source that has begun to send another version has said that there is one.
@@ -104,17 +103,18 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     /** What went wrong with several connections, and will not be tried again. */
     let refusals = 0;
     for (;;) {
-      const stored = job.partial && (await complete(job, job.partial, attempt));
+      const stored = job.partial && (await complete(job, job.partial));
       if (stored) return stored;
       const { partial, enterHost } = job;
       const headers = [job.headers, entry.headers ?? {}];
       const request = { url: entry.url, headers, options, enterHost, heldHost, partial, conditions };
       const before = bytesOf(partial);
       let begun: PartialFile | undefined;
-      using round = beginAttempt(attempt.signal, limitTime());
+      using attempt = beginAttempt(job.signal, limitTime());
+      job.attempt = attempt;
       try {
-        const opened = await openSource(storing, request, round);
-        round.unlimited();
+        const opened = await openSource(storing, request, attempt);
+        attempt.unlimited();
         const { answer, continues } = opened;
         heldHost = answer.url.origin;
         if (existing && answer.status === 304) {
@@ -127,13 +127,13 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
           if (isSplit(partial) && answer.response.headers.etag !== partial.etag) countChange(job);
         }
         const mayBorrow = refusals === 0 && job.wasChanged !== true;
-        return await storeFile(storing, job, { opened, begun, existing, mayBorrow }, round);
+        return await storeFile(storing, job, { opened, begun, existing, mayBorrow }, attempt);
       } catch (error) {
-        round.fail(error);
-        if (attempt.signal.aborted) throw error;
+        attempt.fail(error);
+        if (job.signal.aborted || job.hostError !== undefined) throw error;
         if (begun && isUploadLost(error)) {
           // Another worker had the upload too, and completed or aborted it: that is no failure of this attempt.
-          const stored = await findCompleted(job, begun, attempt).catch(() => undefined);
+          const stored = await findCompleted(job, begun).catch(() => undefined);
           if (stored) return stored;
         } else if (error instanceof RangeRefused) {
           // From where the URL leads to by now; without other connections, if nothing has come since; then as one stream.
@@ -150,15 +150,15 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   }
 
   /** Makes the object of an upload that has all its parts: nothing is left to be fetched. */
-  async function complete(job: KeptJob, partial: PartialFile, { signal }: Attempt): Promise<Stored | undefined> {
+  async function complete(job: WatchedJob, partial: PartialFile): Promise<Stored | undefined> {
     const { uploadId, parts, length } = partial;
     if (length === undefined || bytesOf({ parts: headOf(parts) }) < length) return undefined;
     await compareSaved(job.entry, partial.digests);
     try {
-      await inStore(files.completeUpload(keyOf(job), uploadId, parts, { signal }));
+      await inStore(files.completeUpload(keyOf(job), uploadId, parts, { signal: job.signal }));
     } catch (error) {
       if (!isUploadLost(error)) throw error;
-      const stored = await findCompleted(job, partial, { signal });
+      const stored = await findCompleted(job, partial);
       if (!stored) await giveUp(job);
       return stored;
     }
@@ -166,27 +166,24 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   }
 
   /** What became of an upload that is gone: who completed it has checked what it is made of. */
-  async function findCompleted(
-    job: KeptJob,
-    partial: PartialFile,
-    { signal }: Pick<Attempt, 'signal'>,
-  ): Promise<Stored | undefined> {
-    const object = await inStore(files.head(keyOf(job), { signal }));
+  async function findCompleted(job: WatchedJob, partial: PartialFile): Promise<Stored | undefined> {
+    const object = await inStore(files.head(keyOf(job), { signal: job.signal }));
     if (!object || !isOwn(object, ownerOf(job)) || object.bytes !== partial.length) return undefined;
     return object.metadata?.[METADATA.etag] === partial.etag ? endOf(job, partial, object.bytes) : undefined;
   }
 
-  function endOf(job: KeptJob, partial: PartialFile, bytes: number): Stored {
+  function endOf(job: WatchedJob, partial: PartialFile, bytes: number): Stored {
     const sha256 = job.entry.sha256 ?? keptDigests.of(partial)?.live?.sha256.copy().digest('hex');
     keptDigests.forget(partial.uploadId);
     job.keep?.(undefined);
     return { state: 'done', bytes, sha256, contentType: partial.contentType };
   }
 
-  /** A job that knows what it was told to keep, and whose errors about hosts end the attempt as they are. */
-  function watched(given: Job, attempt: Attempt): KeptJob {
-    const job = {
+  function watch(given: Job): WatchedJob {
+    const job: WatchedJob = {
       ...given,
+      attempt: undefined,
+      hostError: undefined,
       partial: given.partial,
       keep: given.keep && ((partial?: PartialFile) => given.keep?.((job.partial = partial))),
       changed() {
@@ -197,7 +194,8 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
         try {
           await given.enterHost(host);
         } catch (error) {
-          attempt.fail(error);
+          job.hostError ??= error;
+          job.attempt?.fail(error);
           throw error;
         }
       },
@@ -218,7 +216,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   }
 
   /** Aborts what an earlier attempt has begun: the file is begun anew. */
-  async function giveUp(job: KeptJob): Promise<void> {
+  async function giveUp(job: WatchedJob): Promise<void> {
     if (!job.partial) return;
     const { uploadId } = job.partial;
     keptDigests.forget(uploadId);
@@ -231,5 +229,11 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
   return { download, fetchParts: createFetchParts(storing), close: () => connections.close() };
 }
 
-/** A job that knows what it was last told to keep. */
-type KeptJob = Job & { partial: PartialFile | undefined };
+/** A job that knows what it was last told to keep, and which of its errors end it as they are. */
+type WatchedJob = Job & {
+  partial: PartialFile | undefined;
+  /** What is under way. */
+  attempt: Attempt | undefined;
+  /** What `enterHost` threw first: of hosts, not of the source. */
+  hostError: unknown;
+};
