@@ -1,3 +1,4 @@
+import { hostnameOf } from '../http1/pool.ts';
 import { DownloadError } from '../model/failure.ts';
 import { DRAIN_BYTES, DRAIN_MS } from '../model/limits.ts';
 import type { BatchOptions } from '../model/options.ts';
@@ -5,7 +6,7 @@ import type { PartialFile } from '../model/partial-file.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Meter } from '../ports/meter.ts';
 import type { Attempt } from './attempt.ts';
-import { hostnameOf, type Connections } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { gapOf, rangedLength, rangeHeaders } from './continuation.ts';
 import { exchange, type Answer } from './exchange.ts';
 import type { HostAddresses } from './host-addresses.ts';

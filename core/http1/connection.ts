@@ -28,8 +28,13 @@ export interface Response {
 export interface Connection {
   /** Where it leads, as an URL's origin. */
   readonly origin: string;
-  /** Sends a request, and answers when the head of its response is there. Errors: the socket's; `HttpError`. */
-  send: (request: string, connected: () => void) => Promise<Response>;
+  /**
+   * Sends a request, and answers when the head of its response is there. Errors: the socket's; `HttpError`.
+   *
+   * @param progressed called when the connection is open, and each time that more of the body was handed over
+   * @param body must stay as it is until the response has come, or the connection is closed
+   */
+  send: (head: string, progressed: () => void, body?: Buffer) => Promise<Response>;
   destroy: () => void;
   /** Resolves once it is closed. */
   readonly closed: Promise<void>;
@@ -51,6 +56,8 @@ export interface ConnectionOptions {
 
 /** Blocks of a body that may wait for their reader, before the source has to. */
 const MAX_WAITING_BLOCKS = 2;
+/** Bytes of a request's body that are written at once: TLS has a copy of what is under way. */
+const WRITE_BYTES = 256 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
@@ -65,6 +72,8 @@ interface Exchange {
   body: BodyReader | undefined;
   /** Pieces of the body that its reader has not asked for. */
   pieces: Buffer[];
+  /** Whether all of the request was handed over. */
+  isSent: boolean;
   /** Whether the connection can serve another request afterwards. */
   isKept: boolean;
   error: unknown;
@@ -100,17 +109,30 @@ export function createConnection(options: ConnectionOptions): Connection {
     });
   });
 
-  function send(request: string, connected: () => void): Promise<Response> {
+  function send(head: string, progressed: () => void, body?: Buffer): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const empty = { head: undefined, body: undefined, pieces: [], isKept: true, error: undefined, wake: undefined };
-    exchange = { resolve, reject, ...empty };
+    exchange = { resolve, reject, isSent: body === undefined, ...empty };
     if (socket.destroyed) fail(broken ?? new HttpError('HTTP_CLOSED'));
     else {
-      if (isOpen) connected();
-      else socket.once(openEvent, connected);
-      socket.write(request, 'latin1');
+      if (isOpen) progressed();
+      else socket.once(openEvent, progressed);
+      // In one packet with the beginning of the body.
+      if (body) socket.cork();
+      socket.write(head, 'latin1');
+      if (body) writeBody(exchange, body, progressed);
+      if (body) socket.uncork();
     }
     return promise;
+  }
+
+  function writeBody(own: Exchange, rest: Buffer, progressed: () => void): void {
+    socket.write(rest.subarray(0, WRITE_BYTES), (error) => {
+      if (error) return; // the connection's end tells of it
+      progressed();
+      if (rest.length > WRITE_BYTES) writeBody(own, rest.subarray(WRITE_BYTES), progressed);
+      else own.isSent = true;
+    });
   }
 
   /** Returns `true`, or Node would stop reading in a way of its own. */
@@ -204,7 +226,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (socket.isPaused()) socket.resume();
     if (own.body?.isWhole !== true) return;
     exchange = undefined;
-    if (own.isKept && !socket.destroyed && !socket.readableEnded) options.freed(connection);
+    // A server that has answered early takes what is still to come for another request.
+    if (own.isKept && own.isSent && !socket.destroyed && !socket.readableEnded) options.freed(connection);
     else socket.destroy();
   }
 
@@ -234,9 +257,12 @@ function bodyReader(framing: Framing, maxTrailerBytes: number, emit: (piece: Buf
   return framing === 'chunked' ? readChunked(maxTrailerBytes, emit) : readLength(framing, emit);
 }
 
+const CLOSE = /(^|,)[ \t]*close[ \t]*(,|$)/i;
+const KEEP_ALIVE = /(^|,)[ \t]*keep-alive[ \t]*(,|$)/i;
+
 /** RFC 9112, section 9.3. Of an HTTP/1.0 server's Transfer-Encoding nobody knows what it means (section 6.1). */
 function staysOpen({ minor, status, headers }: Head): boolean {
-  const says = (option: string) => new RegExp(`(^|,)[ \t]*${option}[ \t]*(,|$)`, 'i').test(headers.connection ?? '');
-  if (status === 101 || says('close')) return false;
-  return minor === 1 || (says('keep-alive') && headers['transfer-encoding'] === undefined);
+  const { connection = '' } = headers;
+  if (status === 101 || CLOSE.test(connection)) return false;
+  return minor === 1 || (KEEP_ALIVE.test(connection) && headers['transfer-encoding'] === undefined);
 }
