@@ -9,7 +9,7 @@ import { createRetries } from './retries.ts';
 
 export interface AwsClients {
   s3: S3Client;
-  /** What stores whole objects in `s3`, on the same sockets. */
+  /** What stores whole objects, and parts of large ones, where `s3` is. */
   puts: Puts;
   lambda: LambdaClient;
   dynamo: DynamoDBClient;
@@ -68,6 +68,7 @@ const LOGGING = 'loggerMiddleware';
  * Retries are Downburst's own, without the SDK's budget for all calls of a client together: see `retries.ts`.
  */
 export function createClients(): AwsClients {
+  const s3Limits = { sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS };
   const s3 = new S3Client({
     retryStrategy: createRetries(S3_ATTEMPTS),
     // The store gives every body its checksum. Else a link for a client would hold that of an empty body, and S3 refuse
@@ -75,7 +76,7 @@ export function createClients(): AwsClients {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     // A round trip and a new connection for every part, to learn what the answer to the part says as well.
     expectContinueHeader: false,
-    requestHandler: limits({ sockets: S3_SOCKETS, requestMs: S3_REQUEST_MS, idleMs: S3_IDLE_MS }),
+    requestHandler: limits(s3Limits),
   });
   const clients = {
     s3,
@@ -97,7 +98,7 @@ export function createClients(): AwsClients {
     }),
   };
   for (const { middlewareStack } of Object.values(clients) as S3Client[]) middlewareStack.remove(LOGGING);
-  return { ...clients, puts: createPuts(s3) };
+  return { ...clients, puts: createPuts(s3, { ...s3Limits, connectMs: CONNECT_MS }) };
 }
 
 /** Options of the SDK's HTTP handler. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import {
   PutObjectCommand,
@@ -12,8 +12,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { constructStack } from '@smithy/core/client';
 import { getEndpointFromInstructions } from '@smithy/core/endpoints';
-import { HttpRequest, type HttpResponse } from '@smithy/core/protocols';
+import { HttpRequest, HttpResponse } from '@smithy/core/protocols';
 import { getRetryPlugin } from '@smithy/core/retry';
+import { createPutSender, type SenderLimits } from './put-sender.ts';
 import { createSigner } from './signature.ts';
 
 /** What a PUT is made of: an object, or a part of one. */
@@ -47,23 +48,20 @@ export interface Puts extends Pick<S3Client, 'middlewareStack' | 'destroy'> {
 /** Where a bucket is. */
 interface Place {
   url: URL;
+  /** What its keys come behind. */
+  folder: string;
   region: string;
-}
-
-/** One call on its way through the stack. */
-interface PutCall {
-  input: PutInput & { place: Place };
-  request: HttpRequest;
 }
 
 /**
  * PutObject and UploadPart for a third of the processor's time that the SDK takes, which for small files is more than all
- * the rest of a worker. Endpoint, credentials, clock, sockets, limits and retries are those of `s3`; only the request is
- * made here. A bucket that is asked in another way than by plain Signature Version 4, such as a directory bucket, is left
- * to the SDK.
+ * the rest of a worker. Endpoint, credentials, clock and retries are those of `s3`; the request is made here, and sent over
+ * connections of its own. A bucket that is asked in another way than by plain Signature Version 4, such as a directory
+ * bucket, is left to the SDK.
  */
-export function createPuts(s3: S3Client): Puts {
+export function createPuts(s3: S3Client, limits: SenderLimits): Puts {
   const { config } = s3;
+  const sender = createPutSender(limits);
   const stack = constructStack<ServiceInputTypes, ServiceOutputTypes>();
   const sign = createSigner();
   const places = new Map<string, Place | undefined>();
@@ -76,7 +74,8 @@ export function createPuts(s3: S3Client): Puts {
     });
     const [scheme] = (properties?.authSchemes ?? []) as { name: string; signingName: string; signingRegion: string }[];
     const isPlain = scheme?.name === 'sigv4' && scheme.signingName === 's3';
-    const place = isPlain ? { url, region: scheme.signingRegion } : undefined;
+    const folder = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
+    const place = isPlain ? { url, folder, region: scheme.signingRegion } : undefined;
     places.set(Bucket, place);
     return place;
   }
@@ -95,20 +94,36 @@ export function createPuts(s3: S3Client): Puts {
     return s3.send(new UploadPartCommand({ ...input, UploadId, PartNumber }), options);
   }
 
+  /** As the SDK's own handler does it. */
+  async function handle(
+    { url }: Place,
+    request: HttpRequest,
+    options?: PutOptions,
+  ): Promise<{ response: HttpResponse }> {
+    const { path, query, headers } = request;
+    const target = query.partNumber === undefined ? path : `${path}?${textOf(query)}`;
+    const body = request.body as Buffer;
+    const answer = await sender.send({ url, target, headers, body }, options?.abortSignal);
+    const said = answer.text === '' ? undefined : Readable.from([answer.text]);
+    const response = { statusCode: answer.status, headers: answer.headers as HttpResponse['headers'], body: said };
+    return { response: new HttpResponse(response) };
+  }
+
   getRetryPlugin(config).applyToStack(stack);
   stack.add(
     // With each attempt, since a signature does not last.
     (next) => async (args) => {
-      const { input, request } = args as unknown as PutCall;
-      const { method, path, headers } = request;
-      const { url, region } = input.place;
-      const payloadSha256 = input.sha256 ?? payloadOf(input.Body, url);
-      const unsigned = { method, path, query: queryOf(request), headers, payloadSha256 };
+      const input = args.input as PutInput & { place: Place };
+      const { place } = input;
+      const request = requestOf(place, input);
+      const { method, path, query, headers } = request;
+      const payloadSha256 = input.sha256 ?? payloadOf(input.Body, place.url);
+      const unsigned = { method, path, query: textOf(query), headers, payloadSha256 };
       const at = new Date(Date.now() + config.systemClockOffset);
-      const signed = sign(unsigned, await config.credentials(), region, at);
-      return next({ ...args, request: Object.assign(new HttpRequest(request), { headers: signed }) });
+      request.headers = sign(unsigned, await config.credentials(), place.region, at);
+      return next({ ...args, request });
     },
-    { step: 'finalizeRequest', priority: 'low', name: 'putSignature' },
+    { step: 'finalizeRequest', priority: 'low', name: 'putRequest' },
   );
   stack.add(
     (next) => async (args) => {
@@ -119,7 +134,6 @@ export function createPuts(s3: S3Client): Puts {
         setClock(error, response);
         throw error;
       }
-      (response.body as Readable).resume();
       return { response, output: { $metadata: { httpStatusCode: statusCode }, ETag: headers.etag } };
     },
     { step: 'deserialize', name: 'putAnswer' },
@@ -127,20 +141,17 @@ export function createPuts(s3: S3Client): Puts {
 
   return {
     middlewareStack: stack,
-    destroy: () => s3.destroy(),
+    destroy: () => sender.destroy(),
     async send(input, options) {
       const place = await placeOf(input.Bucket);
       if (!place) return bySdk(input, options);
-      const send = ({ request }: { request?: unknown }) =>
-        config.requestHandler.handle(request as HttpRequest, options);
-      const handle = stack.resolve<PutCall['input'], Stored>(send as Parameters<typeof stack.resolve>[0], {
+      const send = ({ request }: { request?: unknown }) => handle(place, request as HttpRequest, options);
+      const run = stack.resolve<PutInput & { place: Place }, Stored>(send, {
         clientName: 'S3Client',
         commandName: input.UploadId === undefined ? 'PutObjectCommand' : 'UploadPartCommand',
         __smithy_context: { ...options },
       });
-      const call: PutCall = { input: { ...input, place }, request: requestOf(place.url, input) };
-      const { output } = await handle(call);
-      return output;
+      return (await run({ input: { ...input, place } })).output;
     },
   };
 }
@@ -153,7 +164,8 @@ function payloadOf(body: Buffer, { protocol }: URL): string {
   return protocol === 'https:' ? 'UNSIGNED-PAYLOAD' : hash('sha256', body);
 }
 
-function requestOf({ protocol, hostname, port, host, pathname }: URL, input: PutInput): HttpRequest {
+function requestOf({ url, folder }: Place, input: PutInput): HttpRequest {
+  const { protocol, hostname, port, host } = url;
   const { Key, Body, ChecksumCRC32, ContentType, ContentEncoding, Metadata = {}, UploadId, PartNumber } = input;
   const headers: Record<string, string> = {
     host,
@@ -163,7 +175,6 @@ function requestOf({ protocol, hostname, port, host, pathname }: URL, input: Put
   };
   if (ContentEncoding !== undefined) headers['content-encoding'] = ContentEncoding;
   for (const [name, value] of Object.entries(Metadata)) headers[`x-amz-meta-${name.toLowerCase()}`] = value;
-  const folder = pathname.endsWith('/') ? pathname : `${pathname}/`;
   const path = folder + Key.split('/').map(encode).join('/');
   return new HttpRequest({
     ...{ protocol, hostname, path, headers, method: 'PUT', body: Body },
@@ -173,19 +184,22 @@ function requestOf({ protocol, hostname, port, host, pathname }: URL, input: Put
 }
 
 /** A query as Signature Version 4 has it, its names in their order. */
-function queryOf({ query }: HttpRequest): string {
+function textOf(query: HttpRequest['query']): string {
   const pairs = Object.entries(query as Record<string, string>);
   return pairs.map(([name, value]) => `${name}=${encode(value)}`).join('&');
 }
 
+const UNRESERVED = /^[\w.~-]*$/;
+
 /** RFC 3986's unreserved characters stay as they are; `encodeURIComponent` leaves some more. */
 function encode(text: string): string {
+  if (UNRESERVED.test(text)) return text;
   return encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** As the SDK reports it, so that its retries and our store know it by its name. */
 async function errorOf({ statusCode, body }: HttpResponse): Promise<S3ServiceException> {
-  const said = await text(body as Readable);
+  const said = body ? await text(body as Readable) : '';
   const tell = (element: string) => new RegExp(`<${element}>([^<]*)<`).exec(said)?.[1];
   return new S3ServiceException({
     name: tell('Code') ?? 'UnknownError',

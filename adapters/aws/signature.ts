@@ -53,15 +53,23 @@ export function createSigner(): (
     const all: Record<string, string> = { ...headers, 'x-amz-content-sha256': payloadSha256, 'x-amz-date': time };
     if (sessionToken !== undefined) all['x-amz-security-token'] = sessionToken;
     const names = Object.keys(all).sort();
-    const lines = names.map((name) => `${name}:${(all[name] ?? '').trim().replaceAll(/\s+/g, ' ')}\n`);
+    let lines = '';
+    for (const name of names) lines += `${name}:${canonical(all[name] ?? '')}\n`;
     const signed = names.join(';');
-    const canonical = `${method}\n${path}\n${query}\n${lines.join('')}\n${signed}\n${payloadSha256}`;
+    const request = `${method}\n${path}\n${query}\n${lines}\n${signed}\n${payloadSha256}`;
     const scope = `${day}/${region}/s3/aws4_request`;
-    const toSign = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash('sha256', canonical)}`;
+    const toSign = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash('sha256', request)}`;
     const signature = hmac(keyOf(secretAccessKey, day, region), toSign).toString('hex');
     all.authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
     return all;
   };
+}
+
+/** What trimming or folding would change. */
+const ODD_BLANKS = /^\s|[^\S ]|\s\s|\s$/;
+
+function canonical(value: string): string {
+  return ODD_BLANKS.test(value) ? value.trim().replaceAll(/\s+/g, ' ') : value;
 }
 
 function hmac(key: Buffer | KeyObject, text: string): Buffer {

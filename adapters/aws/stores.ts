@@ -39,7 +39,7 @@ export function createAwsStores(config: AwsConfig, clients: AwsClients = createC
     files: { ...createS3Store(files), ...createS3Links(files) },
     startPlanner: (batchId) => invokePlanner(lambda, config.plannerFunction, batchId),
     close() {
-      for (const client of [s3, dynamo, sqs, events, lambda]) client.destroy();
+      for (const client of [s3, puts, dynamo, sqs, events, lambda]) client.destroy();
     },
   };
 }

@@ -16,7 +16,7 @@ function clientsOf(port: number): AwsClients {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${port}`);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
   const clients = createClients();
   onTestFinished(() => {
     for (const client of Object.values(clients) as AwsClients['s3'][]) client.destroy();
@@ -62,6 +62,8 @@ const calls = {
   'a queue': ({ sqs }: AwsClients, port: number) =>
     sqs.send(new GetQueueAttributesCommand({ QueueUrl: `http://127.0.0.1:${port}/0/queue` })),
   'an object': ({ s3 }: AwsClients) => s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'k' })),
+  'a PUT': ({ puts }: AwsClients) =>
+    puts.send({ Bucket: 'bucket', Key: 'k', Body: Buffer.alloc(8 * 1024 ** 2), ChecksumCRC32: 'AAAAAA==' }),
   'an upload': ({ s3 }: AwsClients) =>
     s3.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: Buffer.alloc(8 * 1024 ** 2) })),
 };

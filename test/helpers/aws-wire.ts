@@ -36,7 +36,8 @@ export type Fault =
 interface HttpAnswer {
   statusCode: number;
   headers: Record<string, string>;
-  body: Readable;
+  /** An answer to a PUT has one only where it says something. */
+  body: Readable | undefined;
 }
 
 export interface Wire {
@@ -98,9 +99,9 @@ export function createWire(): Wire {
           const response = result.response as HttpAnswer;
           attempt.landed = response.statusCode < 300;
           wire.onAnswer(call);
-          if (typeof fault === 'object') response.body = fault.body(response.body);
+          if (typeof fault === 'object') response.body = fault.body(response.body ?? Readable.from([]));
           if (fault !== 'lose answer') return result;
-          response.body.resume();
+          response.body?.resume();
           throw connectionReset();
         },
         { step: 'deserialize', priority: 'low', name: 'wireAttempt' },
