@@ -48,6 +48,8 @@ export interface ConnectionOptions {
   blocks: Blocks;
   /** Bytes of a response's head, or of its trailers. */
   maxHeaderBytes: number;
+  /** Milliseconds for which it stays open between two requests; for good if left out. */
+  idleMs?: number;
   /** Called when a response was read to its end and the connection can serve another request. */
   freed: (connection: Connection) => void;
   /** Called when it can serve no request any more, perhaps more than once. */
@@ -99,6 +101,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     broken ??= error;
   });
   socket.on('end', onEnd);
+  socket.on('timeout', () => {
+    if (!exchange) socket.destroy();
+  });
   const closed = new Promise<void>((resolve) => {
     socket.once('close', () => {
       options.lost(connection);
@@ -227,8 +232,11 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (own.body?.isWhole !== true) return;
     exchange = undefined;
     // A server that has answered early takes what is still to come for another request.
-    if (own.isKept && own.isSent && !socket.destroyed && !socket.readableEnded) options.freed(connection);
-    else socket.destroy();
+    if (own.isKept && own.isSent && !socket.destroyed && !socket.readableEnded) {
+      // Anew each time: one that runs out in the middle of an exchange does not come again.
+      socket.setTimeout(options.idleMs ?? 0);
+      options.freed(connection);
+    } else socket.destroy();
   }
 
   function fail(reason: unknown): void {

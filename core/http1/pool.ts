@@ -86,14 +86,8 @@ export function createPool<T extends Target>({ maxIdle, idleMs, lookupOf, openin
       openEvent: to.url.protocol === 'https:' ? 'secureConnect' : 'connect',
       blocks,
       maxHeaderBytes: MAX_RESPONSE_HEADER_BYTES,
-      open(onread) {
-        const socket = openSocket(to, onread);
-        // Runs from the last byte, in use or not; so it may run out more than once, and a callback is told of it once only.
-        socket.setTimeout(idleMs).on('timeout', () => {
-          if (idle.includes(connection)) connection.destroy();
-        });
-        return socket;
-      },
+      idleMs,
+      open: (onread) => openSocket(to, onread),
       freed() {
         if (idle.length >= maxIdle) idle.shift()?.destroy();
         idle.push(connection);
