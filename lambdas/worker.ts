@@ -13,7 +13,7 @@ import type { Log } from './log.ts';
 
 /**
  * Memory for the bodies of all downloads, of a worker of 1,769 MB: each of a shard's 16 connections to one host can have a
- * part of 8 MiB filling and two on their way to the store. With what TLS copies of those the process takes 750 MB.
+ * part of 8 MiB filling and two on their way to the store.
  */
 const BUDGET_BYTES = 16 * 3 * 8 * 1024 ** 2;
 

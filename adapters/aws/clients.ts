@@ -21,8 +21,9 @@ export interface AwsClients {
 const CONNECT_MS = 2000;
 
 /**
- * Sockets to S3: two parts under way for each of the most downloads that a shard can have, and some for checkpoints,
- * which must not queue behind files. With the sources' own sockets that is below Lambda's 1,024 file descriptors.
+ * Sockets for PUTs into S3: two parts under way for each of the most downloads that a shard can have, and some for checkpoints,
+ * which must not queue behind files. What else is asked of S3 goes over the SDK's own, of which a worker has few at once. With
+ * the sources' sockets that is below Lambda's 1,024 file descriptors.
  */
 const S3_SOCKETS = 2 * OPTION_RANGES.connectionsPerHost.max + 32;
 /** No byte in either direction: S3 is gone. It keeps the line busy while it puts a large upload together. */

@@ -89,6 +89,7 @@ export function createPutSender({ sockets, connectMs, requestMs, idleMs }: Sende
       limit.set(idleMs, expire);
       return { status: response.status, headers: response.headers, text: await textOf(response) };
     } catch (error) {
+      sent.destroy();
       // The others may have been closed as this one was, before or without a word.
       if (sent.isReused) pool.dropIdle(url);
       if (ended) throw ended;
@@ -107,7 +108,7 @@ export function createPutSender({ sockets, connectMs, requestMs, idleMs }: Sende
 /** What a response says, read to its end. */
 async function textOf(response: Response): Promise<string> {
   const pieces: Buffer[] = [];
-  for (let bytes = 0; bytes < MAX_ANSWER_BYTES;) {
+  for (let bytes = 0; bytes <= MAX_ANSWER_BYTES;) {
     const piece = response.read();
     if (piece) {
       bytes += piece.length;

@@ -29,7 +29,8 @@ export function beginAttempt(signal: AbortSignal, timeLimit: TimeLimit): Attempt
     cut?.();
   };
   const onAbort = () => fail(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
   return {
     signal: controller.signal,
     fail,

@@ -28,7 +28,8 @@ export function createConnections(allowedNetworks: readonly Network[], idleMs = 
     idleMs,
     lookupOf: ({ addresses }) => answering(addresses),
     opening(socket) {
-      socket.once('connect', () => {
+      // First of all, or TLS would have begun to speak.
+      socket.prependOnceListener('connect', () => {
         const peer = socket.remoteAddress;
         const problem = peer === undefined ? undefined : addressProblem(peer, allowedNetworks);
         if (peer === undefined || problem) socket.destroy(problem); // without a peer it is closed already

@@ -147,10 +147,10 @@ function requestableUrl(text: string): URL {
 
 /** Frees the connection of a response that is no use: reads a small body to its end, else closes the connection. */
 export async function discard({ response }: Answer, attempt: Attempt): Promise<void> {
-  let left = response.isReusable && (response.length ?? 0) <= DRAIN_BYTES ? DRAIN_BYTES : 0;
+  let left = response.isReusable && (response.length ?? 0) <= DRAIN_BYTES ? DRAIN_BYTES : -1;
   attempt.after(DRAIN_MS, response.destroy);
   try {
-    while (left > 0) {
+    while (left >= 0) {
       const piece = response.read();
       if (piece) left -= piece.length;
       else if (response.hasEnded()) break;

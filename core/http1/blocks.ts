@@ -5,10 +5,15 @@ export interface Blocks {
   giveBack: (block: Buffer) => void;
 }
 
+/** Blocks that are kept for later, when no more are in use. */
+const MAX_FREE = 64;
+
 export function createBlocks(bytes: number): Blocks {
   const free: Buffer[] = [];
   return {
     take: () => free.pop() ?? Buffer.allocUnsafeSlow(bytes),
-    giveBack: (block) => void free.push(block),
+    giveBack(block) {
+      if (free.length < MAX_FREE) free.push(block);
+    },
   };
 }

@@ -56,8 +56,10 @@ export interface ConnectionOptions {
   lost: (connection: Connection) => void;
 }
 
-/** Blocks of a body that may wait for their reader, before the source has to. */
+/** Full blocks of a body that may wait for their reader, before the source has to. */
 const MAX_WAITING_BLOCKS = 2;
+/** A block with less room than this is full. */
+const LEAST_READ_BYTES = 32 * 1024;
 /** Bytes of a request's body that are written at once: TLS has a copy of what is under way. */
 const WRITE_BYTES = 256 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -87,13 +89,17 @@ export function createConnection(options: ConnectionOptions): Connection {
   const { origin, blocks, maxHeaderBytes, openEvent } = options;
   let exchange: Exchange | undefined;
   let isOpen = false;
-  /** What is read into next. Nobody else has any of it. */
+  /** What is read into, from `readAt` on. Before that lies what was read. */
   let block = blocks.take();
-  /** Those with pieces that are not read, or that their reader still has. */
+  let readAt = 0;
+  let readTo = 0;
+  /** Whether there are pieces of it that are not read, or that their reader still has. */
+  let isInUse = false;
+  /** Blocks before this one that are in use. */
   const waiting: Buffer[] = [];
   let broken: unknown;
 
-  const socket = options.open({ buffer: () => block, callback: onRead });
+  const socket = options.open({ buffer: nextBuffer, callback: onRead });
   socket.once(openEvent, () => {
     isOpen = true;
   });
@@ -108,8 +114,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     socket.once('close', () => {
       options.lost(connection);
       fail(broken ?? new HttpError('HTTP_CLOSED'));
-      // What waits stays with its readers, for good.
-      blocks.giveBack(block);
+      // What is in use stays with its readers, for good.
+      if (!isInUse) blocks.giveBack(block);
       resolve();
     });
   });
@@ -140,26 +146,34 @@ export function createConnection(options: ConnectionOptions): Connection {
     });
   }
 
+  /** Asked for after each read. With TLS reads are as small as its records. */
+  function nextBuffer(): Buffer {
+    if (!isInUse) readAt = 0;
+    else if (block.length - readTo >= LEAST_READ_BYTES) readAt = readTo;
+    else {
+      waiting.push(block);
+      block = blocks.take();
+      isInUse = false;
+      readAt = 0;
+    }
+    return block.subarray(readAt);
+  }
+
   /** Returns `true`, or Node would stop reading in a way of its own. */
   function onRead(bytes: number): true {
+    readTo = readAt + bytes;
     // What nobody asked for must not be taken for the next answer.
-    if (!exchange || exchange.body?.isWhole === true) {
-      socket.destroy();
-      return true;
-    }
+    if (!exchange || exchange.body?.isWhole === true) socket.destroy();
+    // TLS gives what it has decrypted all the same.
+    if (!exchange || socket.destroyed) return true;
     try {
-      take(exchange, block.subarray(0, bytes));
+      take(exchange, block.subarray(readAt, readTo));
     } catch (error) {
       fail(error);
       socket.destroy();
-      return true;
     }
-    if (exchange.pieces.length > 0) {
-      waiting.push(block);
-      block = blocks.take();
-    }
+    if (exchange.pieces.length > 0) isInUse = true;
     exchange.wake?.();
-    // TLS gives what it has decrypted all the same.
     if (waiting.length >= MAX_WAITING_BLOCKS) socket.pause();
     return true;
   }
@@ -228,6 +242,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** The reader has had all that came, and has nothing of it any more. */
   function drained(own: Exchange): void {
     for (const read of waiting.splice(0)) blocks.giveBack(read);
+    isInUse = false;
     if (socket.isPaused()) socket.resume();
     if (own.body?.isWhole !== true) return;
     exchange = undefined;
@@ -251,8 +266,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     options.lost(connection);
     const body = exchange?.body;
     // Had a reset ended it, there would have been an error.
-    if (body && exchange?.isKept === false && body.endsByClose) body.isWhole = true;
+    if (body?.endsByClose === true) body.isWhole = true;
     fail(new HttpError('HTTP_CLOSED'));
+    // Or a body that is being sent would be held on to, for as long as the server does not read it.
+    if (body?.isWhole !== true) socket.destroy();
     exchange?.wake?.();
   }
 

@@ -1,3 +1,5 @@
+import { TOKEN } from './head.ts';
+
 /** What a field's value cannot have (RFC 9110, section 5.5): here it would begin a line of its own. */
 const NOT_IN_VALUES = /[^\t\x20-\x7e\x80-\xff]/;
 /** Names as they are spelled, by those in lower case; there are few, and a user's own are a handful. */
@@ -23,6 +25,7 @@ export function requestHead(method: string, target: string, headers: Readonly<Re
 
 /** Some servers know the usual spelling only. */
 function spell(name: string): string {
+  if (!TOKEN.test(name)) throw new TypeError('A header cannot be sent.');
   const spelled = name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
   if (spellings.size < MAX_SPELLINGS) spellings.set(name, spelled);
   return spelled;

@@ -1,14 +1,17 @@
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseNetworks } from '../../../core/download/address-guard.ts';
 import { createConnections, type GetRequest } from '../../../core/download/connections.ts';
 import type { Resolver } from '../../../core/download/host-addresses.ts';
 import type { Response } from '../../../core/http1/connection.ts';
+import { DRAIN_BYTES } from '../../../core/model/limits.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
 import { watchClientSockets } from '../../helpers/client-sockets.ts';
 import { createDownloadRig, jobFor } from '../../helpers/download.ts';
 import { file, hangUp, inTurn, status } from '../../helpers/origin-answers.ts';
-import { startOrigin } from '../../helpers/origin.ts';
+import { startOrigin, type Answer } from '../../helpers/origin.ts';
 import { until } from '../../helpers/until.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -58,10 +61,12 @@ describe('names', () => {
 
 describe('connections', () => {
   test('files of one host share a connection; closing the downloader closes it', async () => {
-    const origin = await startOrigin({ '/a': file('a'), '/b': file('b'), '/404': status(404) });
+    const long: Answer = ({ response }) => void response.writeHead(404).end(Buffer.alloc(DRAIN_BYTES));
+    const origin = await startOrigin({ '/a': file('a'), '/b': file('b'), '/404': status(404), '/long': long });
     const rig = createDownloadRig();
     await rig.download(jobFor(origin.url('/a')));
-    await expect(rig.download(jobFor(origin.url('/404')))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    for (const path of ['/404', '/long'])
+      await expect(rig.download(jobFor(origin.url(path)))).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await rig.download(jobFor(origin.url('/b')));
     expect(origin.connections).toBe(1);
     await rig.close();
@@ -206,6 +211,21 @@ describe('addresses that are not public', () => {
       await expect(connections.send(requestTo(url), NOBODY).response).rejects.toMatchObject(blocked);
     }
     expect(origin.requests).toEqual([]);
+  });
+
+  test('are not sent the beginning of a handshake either', async () => {
+    let bytes = 0;
+    const server = createServer((socket) => socket.on('error', NOBODY).on('data', (data) => (bytes += data.length)));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const connections = createConnections([]);
+    const { port } = server.address() as AddressInfo;
+    const { response } = connections.send(requestTo(`https://source.test:${port}/a`), NOBODY);
+    await expect(response).rejects.toMatchObject(blocked);
+    await connections.close();
+    await until(async () => (await promisify(server.getConnections.bind(server))()) === 0);
+    expect(bytes).toBe(0);
   });
 
   test('can be allowed by network', async () => {
