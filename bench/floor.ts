@@ -1,5 +1,5 @@
 /**
- * What no downloader on Node can be much faster than: `node floor.ts LIST FOLDER CONNECTIONS THREADS` asks by `node:http` over
+ * What no downloader by `node:http` can be much faster than: `node floor.ts LIST FOLDER CONNECTIONS THREADS` asks by `node:http` over
  * connections that stay open, digests with SHA-256, writes under another name and renames. It checks and remembers nothing.
  */
 import { createHash } from 'node:crypto';

@@ -44,7 +44,7 @@ export function downburst(context: Context, job: Job): Contestant {
   });
 }
 
-/** The least that does the same in Node: what no program of it can be faster than by much. */
+/** The least that does the same by `node:http`: what no program by that can be faster than by much. */
 export function floor(job: Job): Contestant {
   return contestant('bare floor', job, async ({ list, target, scratch, ...options }) => {
     // Like the built command it does not begin with the stripping of types.

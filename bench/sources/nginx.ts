@@ -43,6 +43,9 @@ export async function startNginx(executable: string, folder: string, ownFolder: 
   return { port, [Symbol.asyncDispose]: end };
 }
 
+/** Files that nginx keeps open, within what a process may have on most systems. */
+const OPEN_FILES = 12_000;
+
 function configOf(port: number, folder: string, ownFolder: string): string {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${join(ownFolder, 'temp', kind)};`,
@@ -60,7 +63,7 @@ http {
   tcp_nopush on;
   keepalive_requests 1000000000;
   keepalive_timeout 60s;
-  open_file_cache max=20000 inactive=600s;
+  open_file_cache max=${OPEN_FILES} inactive=600s;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     root ${folder};
