@@ -3,6 +3,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { createBlocks } from '../core/http1/blocks.ts';
 import { createConnection } from '../core/http1/connection.ts';
+import { readResponse } from '../test/helpers/read-response.ts';
 
 /**
  * What HTTP clients do with sources that break the rules: our own, and those that Node brings, `node:http`, and `fetch`,
@@ -65,13 +66,7 @@ const CLIENTS: Readonly<Record<'Downburst' | 'node:http' | 'fetch', Client>> = {
     });
     signal.addEventListener('abort', connection.destroy);
     const response = await connection.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`, () => undefined);
-    let text = '';
-    for (;;) {
-      const piece = response.read();
-      if (piece) text += String(piece);
-      else if (response.hasEnded()) return text;
-      else await response.changed();
-    }
+    return String(await readResponse(response));
   },
   'node:http': async (url, signal) => {
     const request = get(url, { signal, agent: false });

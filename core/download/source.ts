@@ -104,11 +104,7 @@ export async function openSource(deps: SourceDeps, request: SourceRequest, attem
   }
 
   async function enterHost(host: string): Promise<void> {
-    try {
-      await request.enterHost(host);
-    } catch (error) {
-      attempt.fail(error); // as it is, not as a failure of the source
-    }
+    await request.enterHost(host);
     attempt.signal.throwIfAborted();
   }
 }

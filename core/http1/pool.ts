@@ -67,7 +67,7 @@ export function createPool<T extends Target>({ maxIdle, idleMs, lookupOf, openin
 
   function openTls({ origin }: URL, host: string, tcp: object): Socket {
     const session = sessions.get(origin);
-    // From the URL, not from a Host header that the user may have given. Addresses have none.
+    // Addresses have none.
     const servername = isIP(host) === 0 ? host.replace(/\.$/, '') : '';
     const socket = connectTls({ ...tcp, servername, ALPNProtocols: ['http/1.1'], ...(session && { session }) });
     socket.on('session', (fresh) => {

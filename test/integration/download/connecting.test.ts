@@ -12,6 +12,7 @@ import { watchClientSockets } from '../../helpers/client-sockets.ts';
 import { createDownloadRig, jobFor } from '../../helpers/download.ts';
 import { file, hangUp, inTurn, status } from '../../helpers/origin-answers.ts';
 import { startOrigin, type Answer } from '../../helpers/origin.ts';
+import { readResponse } from '../../helpers/read-response.ts';
 import { until } from '../../helpers/until.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -23,16 +24,6 @@ const requestTo = (url: string): GetRequest => ({
   headers: {},
   addresses: [{ address: '127.0.0.1', family: 4 }],
 });
-
-async function readAll(response: Response): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for (;;) {
-    const piece = response.read();
-    if (piece) pieces.push(Buffer.from(piece));
-    else if (response.hasEnded()) return Buffer.concat(pieces);
-    else await response.changed();
-  }
-}
 
 const at = (...addresses: string[]): Resolver => {
   return () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
@@ -167,7 +158,7 @@ test.each(['http', 'https'])(
       await (await response).changed();
     }
     for (const [at, response] of responses.entries()) {
-      expect((await readAll(response)).equals(bodies[at] ?? NOTHING)).toBe(true);
+      expect((await readResponse(response)).equals(bodies[at] ?? NOTHING)).toBe(true);
     }
   },
 );
@@ -179,7 +170,7 @@ test('a connection that no request has used for a while is closed by us', async 
   onTestFinished(() => connections.close());
   const response = await connections.send(requestTo(origin.url('/a')), NOBODY).response;
   const [socket] = sockets;
-  expect((await readAll(response)).toString()).toBe('a');
+  expect((await readResponse(response)).toString()).toBe('a');
   if (socket?.destroyed === false) await once(socket, 'close');
   expect(socket?.readableEnded).toBe(false); // as it would be had the source closed it
 });

@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBlocks } from '../../../core/http1/blocks.ts';
 import { createConnection } from '../../../core/http1/connection.ts';
+import { readResponse } from '../../helpers/read-response.ts';
 
 /** Messages of each seed. */
 const MESSAGES = 400;
@@ -63,13 +64,7 @@ async function byUs(): Promise<Seen> {
   });
   try {
     const response = await connection.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n', () => undefined);
-    let body = '';
-    for (;;) {
-      const piece = response.read();
-      if (piece) body += piece.toString('latin1');
-      else if (response.hasEnded()) break;
-      else await response.changed();
-    }
+    const body = (await readResponse(response)).toString('latin1');
     return { status: response.status, body, headers: told(response.headers) };
   } catch {
     return 'broken';

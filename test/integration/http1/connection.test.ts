@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createBlocks, type Blocks } from '../../../core/http1/blocks.ts';
 import { createConnection } from '../../../core/http1/connection.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
+import { readResponse } from '../../helpers/read-response.ts';
 
 const KIB = 1024;
 const NAME = 'server.test';
@@ -70,7 +71,7 @@ test('a piece stays what it is for its reader, although the connection breaks an
   await broken.closed;
   expect(() => response.hasEnded()).toThrow('HTTP_BAD_CHUNK');
   const next = await open(blocks).send(GET, NOBODY);
-  while (!next.hasEnded()) if (!next.read()) await next.changed();
+  await readResponse(next);
   expect(piece?.toString()).toBe('A'.repeat(0x1000));
 });
 

@@ -8,6 +8,7 @@ import type { Response } from '../../../core/http1/connection.ts';
 import { createPool, type Target } from '../../../core/http1/pool.ts';
 import { requestHead } from '../../../core/http1/request.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
+import { readResponse } from '../../helpers/read-response.ts';
 
 const NAME = 'server.test';
 const AT_LOOPBACK: LookupFunction = (_name, _options, callback) =>
@@ -37,15 +38,7 @@ async function start(isSecure: boolean, answer: RequestListener) {
   };
 }
 
-async function read(response: Response): Promise<string> {
-  let text = '';
-  for (;;) {
-    const piece = response.read();
-    if (piece) text += piece.toString();
-    else if (response.hasEnded()) return text;
-    else await response.changed();
-  }
-}
+const read = async (response: Response) => (await readResponse(response)).toString();
 
 test.each([
   ['http', false],
