@@ -14,12 +14,15 @@ export function isPlainlyFramed({ headers }: Response): boolean {
 /**
  * The pieces of a response's body, to its proven end; each is the reader's until it asks for the next. Time limits run
  * only while a piece is waited for, never while the reader of this generator is busy. Errors: `DownloadError`.
+ *
+ * @param space where they are read to as far as possible: `Response.readInto`
  */
 export async function* readBody(
   answer: Answer,
   { timeouts, lowSpeed }: Pick<BatchOptions, 'timeouts' | 'lowSpeed'>,
   attempt: Attempt,
   clock: Clock,
+  space: (from: number) => Buffer,
 ): AsyncGenerator<Buffer, void, void> {
   const { response, status } = answer;
   let received = 0;
@@ -27,6 +30,7 @@ export async function* readBody(
   let windowBytes = 0;
   let windowMs = 0;
 
+  response.readInto(space);
   try {
     for (;;) {
       const piece = response.read();

@@ -63,6 +63,16 @@ interface Waiter {
   grant: () => void;
 }
 
+/**
+ * Copies as much of a piece to `at` as there is room for, unless it was read to there.
+ *
+ * @returns how much
+ */
+export function put(piece: Buffer, room: Buffer, at: number): number {
+  const isThere = piece.buffer === room.buffer && piece.byteOffset === room.byteOffset + at;
+  return isThere ? Math.min(piece.length, room.length - at) : piece.copy(room, at);
+}
+
 /** A budget of `maxBytes`, rounded down to whole units. */
 export function createByteBudget(maxBytes: number): ByteBudget {
   const total = Math.floor(maxBytes / UNIT_BYTES) * UNIT_BYTES;

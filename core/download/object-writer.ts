@@ -1,5 +1,5 @@
 import type { ObjectHeaders, ObjectStore } from '../ports/object-store.ts';
-import type { Room } from './byte-budget.ts';
+import { put, type Room } from './byte-budget.ts';
 import { METADATA } from './object-headers.ts';
 import { createPartUpload, type PartUpload } from './part-upload.ts';
 
@@ -44,6 +44,8 @@ export interface ObjectWriterOptions {
 export interface ObjectWriter extends AsyncDisposable {
   /** Takes a piece, which is the caller's again afterwards; waits where the store is slower than the caller. */
   write: (piece: Buffer) => Promise<void>;
+  /** Where the object's bytes from `from` on have their place, as far as there is room for them. */
+  space: (from: number) => Buffer;
   /** Between two parts: sends the one before, and waits until there is room for all of the next. */
   prepare: (signal: AbortSignal) => Promise<void>;
   /** Sends what is there as a part, whole or the object's last, and waits until all that was sent is stored. */
@@ -116,11 +118,13 @@ export function createObjectWriter(
   async function write(piece: Buffer): Promise<void> {
     for (let rest = piece; rest.length > 0;) {
       if (used === room.buffer.length) await makeRoom();
-      const copied = rest.copy(room.buffer, used);
+      const copied = put(rest, room.buffer, used);
       used += copied;
       rest = rest.subarray(copied);
     }
   }
+
+  const space = (from: number) => room.buffer.subarray(from - sent);
 
   async function prepare(until: AbortSignal): Promise<void> {
     if (used > 0) await sendPart(true);
@@ -165,7 +169,7 @@ export function createObjectWriter(
     room.release();
   }
 
-  return { write, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
+  return { write, space, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
 }
 
 /**

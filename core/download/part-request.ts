@@ -1,7 +1,7 @@
 import type { BatchOptions } from '../model/options.ts';
 import { beginAttempt, type Attempt } from './attempt.ts';
 import { readBody } from './body.ts';
-import type { Room } from './byte-budget.ts';
+import { put, type Room } from './byte-budget.ts';
 import { rangedLength, rangeHeaders, type ByteRange, type Version } from './continuation.ts';
 import type { Answer } from './exchange.ts';
 import { REDIRECTS } from './redirect.ts';
@@ -66,11 +66,12 @@ export async function readPart(
   using own = beginAttempt(signal, deps.limitTime());
   const answer = await openPart(deps, source, range, own);
   let used = 0;
-  for await (const piece of readBody(answer, source.options, own, deps.clock)) {
+  const space = (from: number) => room.buffer.subarray(from);
+  for await (const piece of readBody(answer, source.options, own, deps.clock, space)) {
     if (used + piece.length > bytes) throw failure('BAD_RESPONSE', answer.status);
     for (let rest = piece; rest.length > 0;) {
       if (used === room.buffer.length) await room.grow(signal);
-      const copied = rest.copy(room.buffer, used);
+      const copied = put(rest, room.buffer, used);
       used += copied;
       rest = rest.subarray(copied);
     }

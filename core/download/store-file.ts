@@ -166,8 +166,10 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   /** Reads what the answer gives, until others have what follows. */
   async function readStream(): Promise<void> {
     // Not that of the check, to whom others may have brought what follows.
-    let position = head * partBytes;
-    for await (const piece of readBody(answer, options, attempt, clock)) {
+    const begin = head * partBytes;
+    let position = begin;
+    const space = (from: number) => writer.space(begin + from);
+    for await (const piece of readBody(answer, options, attempt, clock, space)) {
       for (let rest = piece; rest.length > 0;) {
         const at = position % partBytes;
         if (at === 0 && split && !(await claim(split, position / partBytes + 1))) return;

@@ -20,6 +20,12 @@ export interface Response {
   hasEnded: () => boolean;
   /** Waits until more has come, or the end, or an error. */
   changed: () => Promise<void>;
+  /**
+   * Has the body read straight to where `space` says that what follows its first `from` bytes has its place, which spares a copy.
+   * As long as that is nowhere, and with chunks, whose bytes do not follow each other, memory of the connection is used. A place
+   * must stay what it is until it is full, or the body or the connection has ended; behind the body it may be written to as well.
+   */
+  readInto: (space: (from: number) => Buffer) => void;
   /** Closes the connection unless all was read. */
   destroy: () => void;
 }
@@ -76,6 +82,9 @@ interface Exchange {
   body: BodyReader | undefined;
   /** Pieces of the body that its reader has not asked for. */
   pieces: Buffer[];
+  /** Bytes of the body that have come. */
+  received: number;
+  space: ((from: number) => Buffer) | undefined;
   /** Whether all of the request was handed over. */
   isSent: boolean;
   /** Whether the connection can serve another request afterwards. */
@@ -89,7 +98,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   const { origin, blocks, maxHeaderBytes, openEvent } = options;
   let exchange: Exchange | undefined;
   let isOpen = false;
-  /** What is read into, from `readAt` on. Before that lies what was read. */
+  /** What is read into, if it is the reader's. */
+  let space: Buffer | undefined;
+  /** What is read into otherwise, from `readAt` on. Before that lies what was read. */
   let block = blocks.take();
   let readAt = 0;
   let readTo = 0;
@@ -122,8 +133,8 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function send(head: string, progressed: () => void, body?: Buffer): Promise<Response> {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const empty = { head: undefined, body: undefined, pieces: [], isKept: true, error: undefined, wake: undefined };
-    exchange = { resolve, reject, isSent: body === undefined, ...empty };
+    const empty = { head: undefined, body: undefined, space: undefined, error: undefined, wake: undefined };
+    exchange = { resolve, reject, pieces: [], received: 0, isSent: body === undefined, isKept: true, ...empty };
     if (socket.destroyed) fail(broken ?? new HttpError('HTTP_CLOSED'));
     else {
       if (isOpen) progressed();
@@ -148,6 +159,8 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   /** Asked for after each read. With TLS reads are as small as its records. */
   function nextBuffer(): Buffer {
+    space = spaceOf(exchange);
+    if (space) return space;
     if (!isInUse) readAt = 0;
     else if (block.length - readTo >= LEAST_READ_BYTES) readAt = readTo;
     else {
@@ -159,20 +172,26 @@ export function createConnection(options: ConnectionOptions): Connection {
     return block.subarray(readAt);
   }
 
+  function spaceOf(own: Exchange | undefined): Buffer | undefined {
+    if (own?.body?.isWhole !== false) return undefined;
+    const found = own.space?.(own.received);
+    return found && found.length > 0 ? found : undefined;
+  }
+
   /** Returns `true`, or Node would stop reading in a way of its own. */
   function onRead(bytes: number): true {
-    readTo = readAt + bytes;
+    if (!space) readTo = readAt + bytes;
     // What nobody asked for must not be taken for the next answer.
     if (!exchange || exchange.body?.isWhole === true) socket.destroy();
     // TLS gives what it has decrypted all the same.
     if (!exchange || socket.destroyed) return true;
     try {
-      take(exchange, block.subarray(readAt, readTo));
+      take(exchange, space ? space.subarray(0, bytes) : block.subarray(readAt, readTo));
     } catch (error) {
       fail(error);
       socket.destroy();
     }
-    if (exchange.pieces.length > 0) isInUse = true;
+    if (!space && exchange.pieces.length > 0) isInUse = true;
     exchange.wake?.();
     if (waiting.length >= MAX_WAITING_BLOCKS) socket.pause();
     return true;
@@ -208,7 +227,10 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** The head is there, and what follows in `data`. */
   function begin(own: Exchange, head: Head, data: Buffer, from: number): void {
     const framing = framingOf(head);
-    const emit = (piece: Buffer) => void own.pieces.push(piece);
+    const emit = (piece: Buffer) => {
+      own.received += piece.length;
+      own.pieces.push(piece);
+    };
     const body = bodyReader(framing, maxHeaderBytes, emit);
     own.body = body;
     own.isKept = framing !== 'close' && staysOpen(head);
@@ -232,6 +254,9 @@ export function createConnection(options: ConnectionOptions): Connection {
         new Promise((resolve) => {
           own.wake = resolve;
         }),
+      readInto(found) {
+        if (framing !== 'chunked') own.space = found;
+      },
       destroy() {
         if (exchange === own) socket.destroy();
       },

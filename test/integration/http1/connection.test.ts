@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
@@ -6,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createBlocks, type Blocks } from '../../../core/http1/blocks.ts';
 import { createConnection } from '../../../core/http1/connection.ts';
 import { createTrustedAuthority } from '../../helpers/certificates.ts';
-import { readResponse } from '../../helpers/read-response.ts';
+import { readIntoRooms, readResponse } from '../../helpers/read-response.ts';
 
 const KIB = 1024;
 const NAME = 'server.test';
@@ -113,4 +114,44 @@ test('a server that closes its side in the middle of a request is left, and the 
   const head = `PUT / HTTP/1.1\r\nHost: server.test\r\nContent-Length: ${32 * KIB * KIB}\r\n\r\n`;
   await expect(connection.send(head, NOBODY, Buffer.alloc(32 * KIB * KIB))).rejects.toThrow('HTTP_CLOSED');
   await connection.closed;
+});
+
+test.each([
+  { kind: 'of a known length', isSecure: false, isFramed: true },
+  { kind: 'that ends with its connection', isSecure: false, isFramed: false },
+  { kind: 'over TLS', isSecure: true, isFramed: true },
+])('a body $kind is read to where it belongs, but for what comes while there is no room', async (row) => {
+  const { isSecure, isFramed } = row;
+  const body = randomBytes(5000 * KIB);
+  const length = isFramed ? `Content-Length: ${body.length}\r\n` : '';
+  const connectTo = await start(
+    (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\n${length}\r\n`);
+      socket.end(body);
+    },
+    { isSecure },
+  );
+  const response = await connectTo(createBlocks(64 * KIB)).send(GET, NOBODY);
+  const read = await readIntoRooms(response, 1024 * KIB);
+  expect(read.body.equals(body)).toBe(true);
+  // Of each room the first block or three, which come while there is none.
+  expect(read.copied).toBeLessThan(body.length / 2);
+});
+
+test('the next response is not read to where the last one was', async () => {
+  const bodies = [randomBytes(300 * KIB), randomBytes(200 * KIB)];
+  const connectTo = await start((socket) => {
+    const answer = () => {
+      const body = bodies.shift() ?? Buffer.alloc(0);
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+      socket.write(body);
+    };
+    answer();
+    socket.on('data', answer);
+  });
+  const [first, second] = [...bodies];
+  const connection = connectTo(createBlocks(64 * KIB));
+  const { body } = await readIntoRooms(await connection.send(GET, NOBODY), 512 * KIB);
+  const next = await readResponse(await connection.send(GET, NOBODY));
+  expect([body.equals(first ?? body.fill(0)), next.equals(second ?? body)]).toEqual([true, true]);
 });
