@@ -153,6 +153,32 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('has no more parts in memory than connections, where the store is slower than the source', async () => {
+    const origin = await startOrigin({ '/a': slowStream(A, PARTS - 5) });
+    const stored = Promise.withResolvers<undefined>();
+    let underWay = 0;
+    let asked = 0;
+    const rig = createDownloadRig({
+      ...small,
+      store: {
+        before: async (call, _key, { part = 1 }) => {
+          if (call !== 'putPart' || part === 1) return;
+          if (++underWay === 3) {
+            // Long enough for others to be asked for.
+            for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+            asked = rangesOf(origin).filter(Boolean).length;
+            stored.resolve(undefined);
+          }
+          await stored.promise;
+        },
+      },
+    });
+    const entry = createEntry(rig, origin.url('/a'), { options: { connectionsPerFile: 4 } }, 100);
+    expect(await entry.attempt()).toMatchObject({ state: 'done' });
+    expect(asked).toBe(3);
+    expectStored(rig, A);
+  });
+
   test.each([
     ['below the threshold', { splitBytes: BYTES + 1 }, {}, A],
     ['with one connection per file', {}, { options: { connectionsPerFile: 1 } }, A],
