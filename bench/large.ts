@@ -1,5 +1,6 @@
 import { fasterThan, residentAtMost, type Benchmark } from './harness/benchmark.ts';
 import { aria2c, curl, downburst, rcloneCopyurl, wget2, type Job } from './peers.ts';
+import { warmMemory } from './sources/files.ts';
 import { startSource, urlsOf } from './sources/source.ts';
 
 const MIB = 1024 ** 2;
@@ -14,6 +15,7 @@ export const large: Benchmark = {
     for (const [count, mib] of context.size === 'full' ? FULL : TINY) {
       const files = { count, bytes: mib * MIB };
       await using source = await startSource(context, files);
+      await warmMemory(context.memoryFolder, files);
       for (const place of ['tmpfs', 'disk'] as const) {
         const parent = place === 'tmpfs' ? context.memoryFolder : context.diskFolder;
         const job: Job = { urls: urlsOf(source, files), files, parent, connections: CONNECTIONS };

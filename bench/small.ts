@@ -1,5 +1,6 @@
 import { fasterThan, residentAtMost, type Aim, type Benchmark } from './harness/benchmark.ts';
 import { aria2c, curl, downburst, floor, wget2, type Job } from './peers.ts';
+import { warmMemory } from './sources/files.ts';
 import { startSource, urlsOf } from './sources/source.ts';
 
 const KIB = 1024;
@@ -15,6 +16,7 @@ export const small: Benchmark = {
     for (const kib of sizes) {
       const files = { count, bytes: kib * KIB };
       await using source = await startSource(context, files);
+      await warmMemory(context.memoryFolder, files);
       for (const place of ['tmpfs', 'disk'] as const) {
         const parent = place === 'tmpfs' ? context.memoryFolder : context.diskFolder;
         const job: Job = { urls: urlsOf(source, files), files, parent, connections: CONNECTIONS };

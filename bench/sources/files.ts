@@ -1,4 +1,4 @@
-import { open, readdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contentOf, fileName, fileNumber } from './content.ts';
 
@@ -28,6 +28,19 @@ export async function writeFiles(folder: string, { count, bytes }: FileSet): Pro
     for (let at = 0; at < bytes; at += BLOCK_BYTES) {
       await handle.write(contentOf(file, at, Math.min(bytes, at + BLOCK_BYTES)));
     }
+  }
+}
+
+/**
+ * Takes as much memory as they will, and gives it back: a virtual machine is given its own when it is first written to, which the
+ * first contestant would pay for.
+ */
+export async function warmMemory(parent: string, files: FileSet): Promise<void> {
+  const folder = await mkdtemp(join(parent, 'warm-'));
+  try {
+    await writeFiles(folder, files);
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }
 
