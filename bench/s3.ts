@@ -9,9 +9,10 @@ import {
   type Contestant,
   type Context,
 } from './harness/benchmark.ts';
+import { bundle } from './harness/bundle.ts';
 import { findExecutable } from './harness/machine.ts';
 import { inSequence, measureCommand } from './harness/measure.ts';
-import { bundle, startDeployment, type Deployment } from './s3/deployment.ts';
+import { startDeployment, type Deployment } from './s3/deployment.ts';
 import { FILES_BUCKET, type Job } from './s3/job.ts';
 import { startEndpoint, type Endpoint } from './s3/start-endpoint.ts';
 import type { FileSet } from './sources/files.ts';
@@ -24,6 +25,8 @@ const CONNECTIONS = 16;
 /** As Downburst cuts a file of 1 GiB. */
 const PART_BYTES = 8 * MIB;
 
+const MODULES = ['worker', 'plain', 'bound'].map((name) => new URL(`s3/${name}.ts`, import.meta.url));
+
 /** What a worker of a deployment does for its money. */
 export const s3: Benchmark = {
   name: 's3',
@@ -34,7 +37,7 @@ export const s3: Benchmark = {
     await using endpoint = await startEndpoint();
     await using deployment = await startDeployment(endpoint.url);
     const folder = join(context.memoryFolder, 's3');
-    await bundle(['worker', 'plain', 'bound'], folder);
+    await bundle(MODULES, folder);
     const sets: { files: FileSet; partBytes?: number; aims: Aim[] }[] = [
       {
         files: { count: isFull ? 10_000 : 20, bytes: 20 * KIB },

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { bundle } from './harness/bundle.ts';
 import { ratio, residentAtMost, type Benchmark, type Contestant } from './harness/benchmark.ts';
 import { measureCommand, measureModule } from './harness/measure.ts';
 import type { Report } from './submit/process.ts';
@@ -23,6 +24,7 @@ export const submit: Benchmark = {
   async *cases({ size, memoryFolder, diskFolder }) {
     const urls = size === 'full' ? 1_000_000 : 1000;
     const list = join(memoryFolder, 'list.txt');
+    const [module = PROCESS] = await bundle([PROCESS], join(memoryFolder, 'submit'));
     for (const hosts of size === 'full' ? [1, 1000, 100_000] : [100]) {
       await pipeline(Readable.from(textOf(urls, hosts)), createWriteStream(list));
       const count = (n: number) => n.toLocaleString('en');
@@ -30,7 +32,7 @@ export const submit: Benchmark = {
         title: `${count(urls)} URLs of ${count(hosts)} ${hosts === 1 ? 'host' : 'hosts'}`,
         notes: ['the list is in memory; what is written goes to disk'],
         contestants: [
-          submitted(list, urls, diskFolder),
+          submitted(module, list, urls, diskFolder),
           sorted('sort', list, diskFolder, []),
           sorted('sort, one thread', list, diskFolder, ['--parallel=1']),
         ],
@@ -48,9 +50,9 @@ export const submit: Benchmark = {
   },
 };
 
-function submitted(list: string, urls: number, parent: string): Contestant {
+function submitted(module: URL, list: string, urls: number, parent: string): Contestant {
   return inFolder('Downburst', parent, async (folder, signal) => {
-    const { said, ...measured } = await measureModule(PROCESS, [list, folder], { signal });
+    const { said, ...measured } = await measureModule(module, [list, folder], { signal });
     const { state, total, shards, tickets } = said as Report;
     if (state !== 'running' || total !== urls || tickets !== shards) {
       throw new Error(`The batch is ${state}, with ${total} entries, ${shards} shards and ${tickets} tickets.`);

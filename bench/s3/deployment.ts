@@ -1,6 +1,4 @@
-import { fileURLToPath } from 'node:url';
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
-import { build, stop } from 'esbuild';
 import type { SQSEvent } from 'aws-lambda';
 import { createClients } from '../../adapters/aws/clients.ts';
 import { readConfig } from '../../adapters/aws/config.ts';
@@ -12,24 +10,6 @@ import { DEPLOYED_LIMITS } from '../../lambdas/environment.ts';
 import { startAws } from '../../test/helpers/aws.ts';
 import { sqsEvent } from '../../test/helpers/lambda-events.ts';
 import { FILES_BUCKET, STATE_BUCKET } from './job.ts';
-
-/** Bundles modules of this folder as functions are deployed (infra/functions.ts); `name.ts` becomes `name.mjs`. */
-export async function bundle(names: readonly string[], folder: string): Promise<void> {
-  await build({
-    entryPoints: names.map((name) => fileURLToPath(new URL(`${name}.ts`, import.meta.url))),
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    minify: true,
-    sourcemap: true,
-    sourcesContent: false,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-  });
-  await stop();
-}
 
 export interface Deployment extends AsyncDisposable {
   /** A worker's environment. */

@@ -42,7 +42,7 @@ export async function collectEntries(
     const hostEnd = 'bytes' in item && options.keyTemplate === undefined ? plainHostEnd(item) : 0;
     if ('bytes' in item && hostEnd > 0) {
       const taken = table.addPlain(item.line, item, hostEnd);
-      return taken ? [keyTaken(plainEntry(item.line, item), taken)] : NOTHING_WRONG;
+      return taken ? [keyTaken(plainEntry(item.line, item, hostEnd), taken)] : NOTHING_WRONG;
     }
     const entry = checkEntry(readItem(item), options);
     if (Array.isArray(entry)) return entry;

@@ -127,9 +127,11 @@ export function createEntryTable(): EntryTable {
   }
 
   function addPlain(index: number, url: TextRange, hostEnd: number): { takenBy: number } | undefined {
-    const hash = hashBytes(url.bytes, plainKeyStart(url.from), url.to);
+    const keyStart = plainKeyStart(url);
+    if (keyStart === 0) return add(plainEntry(index, url, hostEnd));
+    const hash = hashBytes(url.bytes, keyStart, url.to);
     // One with the same hash has to be looked at.
-    if (keys.first(hash) !== NONE) return add(plainEntry(index, url));
+    if (keys.first(hash) !== NONE) return add(plainEntry(index, url, hostEnd));
     const block = roomFor(MAX_PLAIN_LINE_BYTES);
     insert(hash, hosts.numberOf(url.bytes, url.from, hostEnd), writePlainLine(block, filled, index, url));
     return undefined;
