@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const COMMAND = fileURLToPath(new URL('../../cli/downburst.ts', import.meta.url));
+/** The sources' command. */
+export const COMMAND = fileURLToPath(new URL('../../cli/downburst.ts', import.meta.url));
 
 /** Without what a developer's shell may say of services, credentials and colours. */
 const ENV = { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, HOME: '/nowhere', AWS_EC2_METADATA_DISABLED: 'true' };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { ON_LOOPBACK, runCommand } from '../../helpers/command.ts';
+import { COMMAND, ON_LOOPBACK, runCommand } from '../../helpers/command.ts';
 import { startOrigin } from '../../helpers/origin.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -38,4 +38,22 @@ it('npm pack makes a package that needs no other, is installed into an empty fol
     code: 0,
     stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as unknown,
   });
+});
+
+it('an older Node.js is told to be too old, and nothing else', async () => {
+  const { engines } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
+    engines: { node: string };
+  };
+  const least = Number(/^>=(\d+)$/.exec(engines.node)?.[1]);
+  const runAs = async (version: string) => {
+    const node = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`;
+    const program = [process.execPath, '--import', `data:text/javascript,${node}`, COMMAND] as const;
+    return runCommand(['--version'], { program });
+  };
+  expect(await runAs(`${least - 1}.9.0`)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `Downburst needs Node.js ${least} or later; this is ${process.version}.\n`,
+  });
+  expect(await runAs(`${least}.0.0`)).toMatchObject({ code: 0 });
 });
