@@ -252,8 +252,9 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
 
   async function lend(borrow: NonNullable<SplitFile['borrow']>): Promise<void> {
     while (mayLend()) {
-      // A part that is on its way to the store still has its room: with one for each connection there are enough.
-      if (lanes.size + storing.size + (help?.connections ?? 0) >= Math.floor(most)) {
+      const isBusy = lanes.size + (help?.connections ?? 0) >= Math.floor(most);
+      // A part that is on its way to the store still has its room; with one for each connection there are enough.
+      if (isBusy || lanes.size + storing.size >= options.connectionsPerFile) {
         await news.promise;
         continue;
       }

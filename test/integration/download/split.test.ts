@@ -175,7 +175,7 @@ describe('a large file', () => {
     });
     const entry = createEntry(rig, origin.url('/a'), { options: { connectionsPerFile: 4 } }, 100);
     expect(await entry.attempt()).toMatchObject({ state: 'done' });
-    expect(asked).toBe(3);
+    expect(asked).toBe(4);
     expectStored(rig, A);
   });
 
