@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { transform } from 'esbuild';
+import { fileURLToPath } from 'node:url';
 import type { Contestant, Context, Measured } from './harness/benchmark.ts';
+import { bundle } from './harness/bundle.ts';
 import { measureCommand, type RunOptions } from './harness/measure.ts';
 import { checkFiles, type FileSet } from './sources/files.ts';
 
@@ -46,11 +47,11 @@ export function downburst(context: Context, job: Job): Contestant {
 
 /** The least that does the same by `node:http`: what no program by that can be faster than by much. */
 export function floor(job: Job): Contestant {
-  return contestant('bare floor', job, async ({ list, target, scratch, ...options }) => {
-    // Like the built command it does not begin with the stripping of types.
-    const script = join(scratch, 'floor.mjs');
-    await writeFile(script, (await transform(await readFile(FLOOR), { loader: 'ts', target: 'node24' })).code);
-    return measureCommand(process.execPath, [script, list, target, String(job.connections), String(WORKERS)], options);
+  let script: Promise<URL> | undefined;
+  return contestant('bare floor', job, async ({ list, target, ...options }) => {
+    script ??= bundle(FLOOR, job.parent);
+    const args = [fileURLToPath(await script), list, target, String(job.connections), String(WORKERS)];
+    return measureCommand(process.execPath, args, options);
   });
 }
 

@@ -37,7 +37,7 @@ export const s3: Benchmark = {
     await using endpoint = await startEndpoint();
     await using deployment = await startDeployment(endpoint.url);
     const folder = join(context.memoryFolder, 's3');
-    await bundle(MODULES, folder);
+    for (const module of MODULES) await bundle(module, folder);
     const sets: { files: FileSet; partBytes?: number; aims: Aim[] }[] = [
       {
         files: { count: isFull ? 10_000 : 20, bytes: 20 * KIB },

@@ -21,7 +21,7 @@ export const scale: Benchmark = {
   name: 'scale',
   about: 'Time per entry of `downburst get`, 10^2 to 10^6 files of 1 KiB, by 1 and 2 worker threads; writes scale.svg.',
   rounds: 1,
-  onlyByName: 'it takes ten minutes and 6 GB of memory',
+  onlyByName: 'it takes ten minutes and 5 GB of memory',
   async *cases(context) {
     await using source = await startSource(context, SOURCE_FILES);
     const lines: Line[] = [];

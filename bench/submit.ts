@@ -24,7 +24,7 @@ export const submit: Benchmark = {
   async *cases({ size, memoryFolder, diskFolder }) {
     const urls = size === 'full' ? 1_000_000 : 1000;
     const list = join(memoryFolder, 'list.txt');
-    const [module = PROCESS] = await bundle([PROCESS], join(memoryFolder, 'submit'));
+    const module = await bundle(PROCESS, join(memoryFolder, 'submit'));
     for (const hosts of size === 'full' ? [1, 1000, 100_000] : [100]) {
       await pipeline(Readable.from(textOf(urls, hosts)), createWriteStream(list));
       const count = (n: number) => n.toLocaleString('en');

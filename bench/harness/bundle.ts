@@ -3,17 +3,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, stop } from 'esbuild';
 
 /**
- * Bundles modules as functions are deployed (infra/functions.ts), so that none begins with the stripping of types: `name.ts` becomes
- * `name.mjs`.
+ * Bundles a module as functions are deployed (infra/functions.ts), so that it does not begin with the stripping of types.
  *
- * @returns where they are
+ * @returns where it is
  */
-export async function bundle(modules: readonly URL[], folder: string): Promise<URL[]> {
-  const entryPoints = modules.map((module) => fileURLToPath(module));
+export async function bundle(module: URL, folder: string): Promise<URL> {
+  const source = fileURLToPath(module);
+  const outfile = join(folder, `${basename(source, '.ts')}.mjs`);
   await build({
-    entryPoints,
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
+    entryPoints: [source],
+    outfile,
     bundle: true,
     minify: true,
     sourcemap: true,
@@ -24,5 +23,5 @@ export async function bundle(modules: readonly URL[], folder: string): Promise<U
     mainFields: ['module', 'main'],
   });
   await stop();
-  return entryPoints.map((path) => pathToFileURL(join(folder, `${basename(path, '.ts')}.mjs`)));
+  return pathToFileURL(outfile);
 }

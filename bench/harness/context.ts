@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +44,9 @@ export async function makeContext({
     await mkdir(folder);
     await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'));
     await promisify(execFile)(process.execPath, [join(ROOT, 'cli', 'build.ts'), join(folder, 'dist')]);
-    return join(folder, 'dist', 'downburst.js');
+    const command = join(folder, 'dist', 'downburst.js');
+    await runOnce(command, memoryFolder);
+    return command;
   };
   const parts = stack.move();
   return {
@@ -52,4 +57,16 @@ export async function makeContext({
     downburst: () => (built ??= build()),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+/** Has the command keep what Node compiles of it, as it has done for every user but at the first time. */
+async function runOnce(command: string, parent: string): Promise<void> {
+  const target = await mkdtemp(join(parent, 'once-'));
+  const server = createServer((_request, response) => response.end('once')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.txt`;
+  const args = ['get', url, '-o', target, '--quiet', '--allow-network', '127.0.0.0/8'];
+  await promisify(execFile)(process.execPath, [command, ...args]);
+  server.close();
+  await rm(target, { recursive: true });
 }

@@ -1,7 +1,6 @@
 /**
- * A process that measures one kind of read of a batch that is half done: `process.ts HOST ENTRIES KIND
- * FOLDER`. A batch has as many
- * shards as the host makes of so many entries.
+ * A process that measures one kind of read of a batch that is half done: `process.ts HOST ENTRIES KIND FOLDER`. A batch has as
+ * many shards as the host makes of so many entries.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

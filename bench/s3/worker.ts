@@ -1,6 +1,6 @@
 /**
  * The worker's function for one event, as it is deployed, but for the sources, which are on this machine. Its entry point
- * is bundled as those of functions are (deployment.ts).
+ * is bundled as those of functions are.
  *
  *     node worker.mjs EVENT
  */

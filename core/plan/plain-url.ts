@@ -4,7 +4,7 @@ import { MAX_KEY_SEGMENT_BYTES } from '../model/limits.ts';
 
 /**
  * Plain URLs: those of most of the web's files. They are canonical as they stand, without being parsed, and host and path
- * are their key.
+ * are their key, with http its port, too.
  */
 const [HTTPS, HTTP] = [Buffer.from('https://'), Buffer.from('http://')] as [Buffer, Buffer];
 /** Bytes of a plain URL at most: all of its key could be one name. */
