@@ -22,8 +22,8 @@ export interface Response {
   changed: () => Promise<void>;
   /**
    * Has the body read straight to where `space` says that what follows its first `from` bytes has its place, which spares a copy.
-   * As long as that is nowhere, and with chunks, whose bytes do not follow each other, memory of the connection is used. A place
-   * must stay what it is until it is full, or the body or the connection has ended; behind the body it may be written to as well.
+   * As long as that is nowhere, and with TLS or chunks, memory of the connection is used. A place must stay what it is until it is
+   * full, the body has ended or this was destroyed; behind the body it may be written to as well.
    */
   readInto: (space: (from: number) => Buffer) => void;
   /** Closes the connection unless all was read. */
@@ -255,7 +255,8 @@ export function createConnection(options: ConnectionOptions): Connection {
           own.wake = resolve;
         }),
       readInto(found) {
-        if (framing !== 'chunked') own.space = found;
+        // Chunks do not follow each other. What TLS has decrypted it goes on to write, also after it was destroyed.
+        if (framing !== 'chunked' && openEvent === 'connect') own.space = found;
       },
       destroy() {
         if (exchange === own) socket.destroy();
