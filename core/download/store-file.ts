@@ -138,9 +138,10 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   /** A worker that goes on with what another one has begun has no hash of Node's for it. */
   async function hashingOf(): Promise<Hashing | undefined> {
     const { sha256, md5 } = entry;
-    if (isLarge && isCompared(entry))
-      return hashSaved({ sha256: sha256 !== undefined, md5: md5 !== undefined }, begun?.digests);
+    // Also of a file that was not known to be large when it was begun.
     const live = begun && keptDigests.of(begun)?.live;
+    if (isLarge && isCompared(entry) && !live)
+      return hashSaved({ sha256: sha256 !== undefined, md5: md5 !== undefined }, begun?.digests);
     return begun && !live ? undefined : hashLive(md5 !== undefined, live);
   }
 

@@ -37,6 +37,12 @@ function createEntry(rig: DownloadRig, url: string, options: JobOptions = {}) {
   };
 }
 
+/** Breaks off. */
+const ofUnknownLength: Answer = ({ response, socket }) => {
+  response.writeHead(200, { etag: A.etag });
+  response.write(A.body.subarray(0, 70), () => socket.resetAndDestroy());
+};
+
 function expectNothingOpen(rig: DownloadRig): void {
   expect(rig.store.openUploads).toBe(0);
   expect(rig.budget.reservedBytes).toBe(0);
@@ -145,11 +151,7 @@ describe('a body that breaks off', () => {
   });
 
   test('of unknown length goes on, and its length is known from then on', async () => {
-    const chunked: Answer = ({ response, socket }) => {
-      response.writeHead(200, { etag: A.etag });
-      response.write(A.body.subarray(0, 70), () => socket.resetAndDestroy());
-    };
-    const origin = await startOrigin({ '/a': inTurn(chunked, serve(A)) });
+    const origin = await startOrigin({ '/a': inTurn(ofUnknownLength, serve(A)) });
     const rig = createDownloadRig(small);
     const entry = createEntry(rig, origin.url('/a'), { options: { maxBytes: 1000 } });
     expect(await entry.attempt()).toMatchObject({ code: 'CONNECTION_LOST' });
@@ -177,6 +179,21 @@ describe('what an entry must match', () => {
     expect(await entry.attempt()).toMatchObject({ state: 'done', sha256: sha256(A), httpStatus: 206 });
     expectNothingOpen(rig);
   });
+
+  test.each([true, false])(
+    'by a digest is compared although its length was not known at first, and is large (by the same worker: %s)',
+    async (same) => {
+      const origin = await startOrigin({ '/a': inTurn(ofUnknownLength, serve(A)) });
+      const large = { ...small, splitBytes: 2 * PART_BYTES };
+      const rig = createDownloadRig(large);
+      const entry = createEntry(rig, origin.url('/a'), { entry: { sha256: sha256(A) }, options: { maxBytes: 1000 } });
+      expect(await entry.attempt()).toMatchObject({ code: 'CONNECTION_LOST' });
+      expect(entry.partial).toMatchObject({ parts: { length: 4 } });
+      const end = await entry.attempt(same ? rig : createDownloadRig({ ...large, files: rig.store }));
+      expect(end).toMatchObject({ state: 'done', sha256: sha256(A), httpStatus: same ? 206 : 200 });
+      expectNothingOpen(rig);
+    },
+  );
 
   test('by a digest makes another worker begin again', async () => {
     const origin = await startOrigin({ '/a': inTurn(serve(A, 70), serve(A)) });
