@@ -15,6 +15,11 @@ import type { TimeLimit } from './time-limits.ts';
 import { createSplitHelp } from './split-help.ts';
 import { toDownloadError } from './translate.ts';
 
+/**
+ * Parts on their way to the store, each with its room, beside which no others are begun: as many as fill a worker's line. Where the
+ * source is faster than the store they would pile up.
+ */
+const MOST_STORING = 4;
 /** Parts in a row that fail before a file is left to the attempt's own connection; those under way together are one. */
 const MOST_FAULTS = 3;
 
@@ -253,8 +258,7 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   async function lend(borrow: NonNullable<SplitFile['borrow']>): Promise<void> {
     while (mayLend()) {
       const isBusy = lanes.size + (help?.connections ?? 0) >= Math.floor(most);
-      // A part that is on its way to the store still has its room; with one for each connection there are enough.
-      if (isBusy || lanes.size + storing.size >= options.connectionsPerFile) {
+      if (isBusy || storing.size >= MOST_STORING) {
         await news.promise;
         continue;
       }
