@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   const flags = ['--mb', values.mb, '--mb-per-second', values['mb-per-second']];
   using processes = createProcesses(import.meta.filename, flags, [
     `--max-old-space-size=${HEAP_LIMITS.maxOldGenerationSizeMb}`,
-    `--max-semi-space-size=${HEAP_LIMITS.maxYoungGenerationSizeMb / 3}`, // V8 makes three of it
+    `--max-semi-space-size=${Math.floor(HEAP_LIMITS.maxYoungGenerationSizeMb / 3)}`, // V8 makes three of it
   ]);
   try {
     const expected = createHash('sha256');
