@@ -104,5 +104,5 @@ function seconds(ms: number): string {
 
 function readable(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return '–';
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3).replace(/\.?0+$/, '');
+  return value >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }
