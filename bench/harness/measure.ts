@@ -27,7 +27,7 @@ export async function measureCommand(
 ): Promise<Measured> {
   let tail = '';
   const start = () => {
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (tail = (tail + text).slice(-TAIL_CHARACTERS)));
     }
@@ -50,7 +50,7 @@ export async function measureModule(
 ): Promise<Measured & { said: unknown }> {
   const said: unknown[] = [];
   const start = () => {
-    const child = fork(module, args, { ...options, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(module, args, { ...options, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
     return child.on('message', (message) => said.push(message));
   };
   const measured = await measure(start, signal);
@@ -67,7 +67,11 @@ export function inSequence(first: Measured, second: Measured): Measured {
   };
 }
 
-/** Only one may run at a time: whatever else of this process's children ended meanwhile would be counted, too. */
+/**
+ * Only one may run at a time: whatever else of this process's children ended meanwhile would be counted, too.
+ *
+ * @param start starts a process that leads a group of its own
+ */
 async function measure(start: () => ChildProcess, signal: AbortSignal): Promise<Measured> {
   signal.throwIfAborted();
   const cpuBefore = cpuMsOfEndedChildren();
@@ -75,7 +79,7 @@ async function measure(start: () => ChildProcess, signal: AbortSignal): Promise<
   const child = start();
   let peakBytes = 0;
   const sampler = setInterval(() => (peakBytes = Math.max(peakBytes, residentBytesOf(child.pid))), SAMPLE_MS);
-  const kill = () => void child.kill('SIGKILL');
+  const kill = () => killGroup(child);
   signal.addEventListener('abort', kill);
   let wallMs = 0;
   child.once('exit', () => (wallMs = performance.now() - began));
@@ -93,6 +97,16 @@ async function measure(start: () => ChildProcess, signal: AbortSignal): Promise<
     cpuMs: cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore,
     peakBytes: peakBytes === 0 ? undefined : peakBytes,
   };
+}
+
+/** A process with all that it has started, which would go on without it. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // All have just ended.
+  }
 }
 
 /** Of a process and its descendants together; a single one's own peak, so that none is missed between two samples. */
