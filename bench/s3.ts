@@ -107,7 +107,10 @@ function worker(stage: Stage): Contestant {
 
 function script(name: string, module: string, stage: Stage): Contestant {
   return contestant(name, stage, (signal) =>
-    measureCommand(process.execPath, [join(stage.folder, `${module}.mjs`), JSON.stringify(stage.job)], { signal }),
+    measureCommand(process.execPath, [join(stage.folder, `${module}.mjs`), JSON.stringify(stage.job)], {
+      env: { PATH: process.env.PATH },
+      signal,
+    }),
   );
 }
 
@@ -130,10 +133,11 @@ async function downloadThenCopy(stage: Stage): Promise<Contestant> {
       const quiet = ['--no-conf', '--console-log-level=error', '--summary-interval=0', '--download-result=hide'];
       const many = ['-j', String(CONNECTIONS), '-x', perFile, '-s', perFile];
       const load = ['-i', list, '-d', target, ...many, '--file-allocation=none', ...quiet];
-      const downloaded = await measureCommand('aria2c', load, { signal });
+      // Without what the user's own settings would have them do.
+      const clean = { PATH: process.env.PATH, HOME: folder };
+      const downloaded = await measureCommand('aria2c', load, { env: clean, signal });
       const env = {
-        PATH: process.env.PATH,
-        HOME: folder,
+        ...clean,
         RCLONE_S3_PROVIDER: 'Other',
         RCLONE_S3_ENDPOINT: job.endpoint,
         RCLONE_S3_REGION: job.region,
