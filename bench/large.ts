@@ -15,7 +15,7 @@ export const large: Benchmark = {
     for (const [count, mib] of context.size === 'full' ? FULL : TINY) {
       const files = { count, bytes: mib * MIB };
       await using source = await startSource(context, files);
-      await warmMemory(context.memoryFolder, files);
+      await warmMemory(context, files);
       for (const place of ['tmpfs', 'disk'] as const) {
         const parent = place === 'tmpfs' ? context.memoryFolder : context.diskFolder;
         const job: Job = { urls: urlsOf(source, files), files, parent, connections: CONNECTIONS };

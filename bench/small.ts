@@ -16,7 +16,7 @@ export const small: Benchmark = {
     for (const kib of sizes) {
       const files = { count, bytes: kib * KIB };
       await using source = await startSource(context, files);
-      await warmMemory(context.memoryFolder, files);
+      await warmMemory(context, files);
       for (const place of ['tmpfs', 'disk'] as const) {
         const parent = place === 'tmpfs' ? context.memoryFolder : context.diskFolder;
         const job: Job = { urls: urlsOf(source, files), files, parent, connections: CONNECTIONS };

@@ -5,9 +5,6 @@ import { cpus, release, totalmem, type as systemName } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** Where Debian keeps servers, which is not on the path of every user. */
-const MORE_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
-
 /** The machine in one line. */
 export function describeMachine(): string {
   const processors = cpus();
@@ -16,9 +13,13 @@ export function describeMachine(): string {
   return `${processors.length} × ${model}, ${gigabytes} GB, ${systemName()} ${release()}, Node ${process.versions.node}`;
 }
 
-/** Where a program is; undefined if it is not installed. */
-export async function findExecutable(name: string): Promise<string | undefined> {
-  for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...MORE_FOLDERS]) {
+/**
+ * Where a program is; undefined if it is not installed.
+ *
+ * @param moreFolders looked at behind the path, for what is not run by its bare name
+ */
+export async function findExecutable(name: string, moreFolders: readonly string[] = []): Promise<string | undefined> {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...moreFolders]) {
     const path = join(folder, name);
     const found = await access(path, constants.X_OK).then(
       () => true,

@@ -1,5 +1,6 @@
 import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Context } from '../harness/benchmark.ts';
 import { contentOf, fileName, fileNumber } from './content.ts';
 
 /** So many files of so many bytes each, numbered from 0. */
@@ -16,9 +17,10 @@ const SAMPLE_BYTES = 64 * 1024;
 /** What Downburst remembers beside the files. */
 const STATE_FOLDER = '.downburst';
 
-/** Writes them into a folder that is there. */
-export async function writeFiles(folder: string, { count, bytes }: FileSet): Promise<void> {
+/** Writes them into a folder that is there. Errors: the signal's reason. */
+export async function writeFiles(folder: string, { count, bytes }: FileSet, signal?: AbortSignal): Promise<void> {
   for (let file = 0; file < count; file++) {
+    signal?.throwIfAborted();
     const path = join(folder, fileName(file));
     if (bytes <= BLOCK_BYTES) {
       await writeFile(path, contentOf(file, 0, bytes));
@@ -26,6 +28,7 @@ export async function writeFiles(folder: string, { count, bytes }: FileSet): Pro
     }
     await using handle = await open(path, 'w');
     for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+      signal?.throwIfAborted();
       await handle.write(contentOf(file, at, Math.min(bytes, at + BLOCK_BYTES)));
     }
   }
@@ -35,10 +38,10 @@ export async function writeFiles(folder: string, { count, bytes }: FileSet): Pro
  * Takes as much memory as they will, and gives it back: a virtual machine is given its own when it is first written to, which the
  * first contestant would pay for.
  */
-export async function warmMemory(parent: string, files: FileSet): Promise<void> {
-  const folder = await mkdtemp(join(parent, 'warm-'));
+export async function warmMemory({ memoryFolder, signal }: Context, files: FileSet): Promise<void> {
+  const folder = await mkdtemp(join(memoryFolder, 'warm-'));
   try {
-    await writeFiles(folder, files);
+    await writeFiles(folder, files, signal);
   } finally {
     await rm(folder, { recursive: true });
   }

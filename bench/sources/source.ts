@@ -9,6 +9,9 @@ import { writeFiles, type FileSet } from './files.ts';
 import { startNginx } from './nginx.ts';
 import type { OriginReport } from './node-origin.ts';
 
+/** Where Debian keeps servers, which is not on the path of every user. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
+
 /** A server of files on loopback, in a process of its own, which ends with the block that has it. */
 export interface Source extends AsyncDisposable {
   url: string;
@@ -23,8 +26,8 @@ export interface CountingSource extends Source {
 }
 
 /** nginx where it is installed, with its files in memory; else a Node origin. */
-export async function startSource({ memoryFolder }: Context, files: FileSet): Promise<Source> {
-  const executable = await findExecutable('nginx');
+export async function startSource({ memoryFolder, signal }: Context, files: FileSet): Promise<Source> {
+  const executable = await findExecutable('nginx', SERVER_FOLDERS);
   if (executable === undefined) return startOrigin(files, 0);
   await using stack = new AsyncDisposableStack();
   const folder = join(memoryFolder, 'source');
@@ -33,7 +36,7 @@ export async function startSource({ memoryFolder }: Context, files: FileSet): Pr
     for (const each of [folder, ownFolder]) await rm(each, { recursive: true, force: true });
   });
   await mkdir(folder);
-  await writeFiles(folder, files);
+  await writeFiles(folder, files, signal);
   const { port } = stack.use(await startNginx(executable, folder, ownFolder));
   const note = `source: nginx ${await versionOf(executable)}, one worker, its files in memory`;
   const parts = stack.move();
@@ -44,11 +47,10 @@ export async function startSource({ memoryFolder }: Context, files: FileSet): Pr
 export async function startOrigin({ bytes }: FileSet, delayMs: number): Promise<CountingSource> {
   const child = fork(new URL('node-origin.ts', import.meta.url), [String(bytes), String(delayMs)]);
   const exited = once(child, 'exit');
-  const hear = async () => ((await once(child, 'message')) as [OriginReport])[0];
-  const { port } = await Promise.race([
-    hear(),
-    exited.then(() => Promise.reject(new Error('The origin has ended early.'))),
-  ]);
+  const early = exited.then(() => Promise.reject(new Error('The origin has ended early.')));
+  early.catch(() => undefined);
+  const hear = async () => ((await Promise.race([once(child, 'message'), early])) as [OriginReport])[0];
+  const { port } = await hear();
   return {
     url: `http://127.0.0.1:${port}`,
     note: `source: a Node origin${delayMs > 0 ? `, ${delayMs} ms to each answer` : ''}`,
