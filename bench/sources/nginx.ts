@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { freePort } from '../../test/helpers/free-port.ts';
+import { CannotRun } from '../harness/cannot-run.ts';
 
-/** Ends what it runs as soon as its standard input ends, which it does however we do. */
-const GUARD = `trap '' INT; "$@" & child=$!; read -r _; kill "$child"; wait "$child"`;
+/** Ends what it runs as soon as its standard input ends, which it does however we do; ends with it, too. */
+const GUARD = `exec 3<&0; "$@" & child=$!; { read -r _ <&3; kill "$child" 2>/dev/null; } & wait "$child"`;
+const PID_FILE = 'nginx.pid';
 const POLL_MS = 10;
-/** It has not started if it does not answer by then. */
+/** It has not started if it does not listen by then. */
 const START_MS = 10_000;
 
 /** A running nginx, which ends with the block that has it. */
@@ -19,7 +20,7 @@ export interface Nginx extends AsyncDisposable {
 
 /**
  * Starts an nginx of one worker, which leaves the other cores to its clients. What it writes of its own goes into
- * `ownFolder`. Errors: it does not start.
+ * `ownFolder`, which is new. Errors: it does not start.
  */
 export async function startNginx(executable: string, folder: string, ownFolder: string): Promise<Nginx> {
   const port = await freePort();
@@ -27,16 +28,19 @@ export async function startNginx(executable: string, folder: string, ownFolder: 
   const config = join(ownFolder, 'nginx.conf');
   await writeFile(config, configOf(port, folder, ownFolder));
   const args = ['-c', GUARD, 'guard', executable, '-p', ownFolder, '-e', 'stderr', '-c', config];
-  const guard = spawn('sh', args, { stdio: ['pipe', 'ignore', 'inherit'] });
+  // Detached: a signal to our whole process group would take the guard before what it guards.
+  const guard = spawn('sh', args, { stdio: ['pipe', 'ignore', 'inherit'], detached: true });
+  const exited = once(guard, 'exit');
   const end = async () => {
     guard.stdin.end();
-    if (guard.exitCode === null) await once(guard, 'exit');
+    await exited;
   };
   const deadline = performance.now() + START_MS;
-  while (!(await answers(port))) {
-    if (performance.now() > deadline) {
+  // Written once it listens: somebody else's server on the same port is not taken for it.
+  while (!(await isThere(join(ownFolder, PID_FILE)))) {
+    if (guard.exitCode !== null || performance.now() > deadline) {
       await end();
-      throw new Error(`${executable} does not answer.`);
+      throw new CannotRun(`${executable} does not start.`);
     }
     await setTimeout(POLL_MS);
   }
@@ -53,7 +57,7 @@ function configOf(port: number, folder: string, ownFolder: string): string {
   return `
 daemon off;
 worker_processes 1;
-pid ${join(ownFolder, 'nginx.pid')};
+pid ${join(ownFolder, PID_FILE)};
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 events { worker_connections 4096; }
 http {
@@ -72,14 +76,9 @@ http {
 `;
 }
 
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
