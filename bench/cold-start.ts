@@ -1,9 +1,11 @@
+import { addAbortListener } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClients } from '../adapters/aws/clients.ts';
 import { httpEvent, scheduledEvent, sqsEvent } from '../test/helpers/lambda-events.ts';
 import { build, type Bundle } from '../test/infra/bundles.ts';
 import { startInstance } from '../test/infra/instance.ts';
+import type { Outcome } from '../test/infra/runtime-api.ts';
 import { startEmulators } from './emulators.ts';
 import type { Aim, Benchmark, Contestant } from './harness/benchmark.ts';
 
@@ -62,12 +64,21 @@ async function nothing(folder: string): Promise<Package> {
 function contestant(name: string, bundle: Package, env: Record<string, string>, bytes = 0): Contestant {
   return {
     name,
-    async play() {
+    async play(signal) {
       const from = performance.now();
       const instance = await startInstance(bundle, { ...env, NODE_OPTIONS: '--enable-source-maps' });
-      const outcome = await instance.invoke(EVENTS[name] ?? {});
-      const wallMs = performance.now() - from;
-      const log = await instance.end();
+      const interrupted = Promise.withResolvers<never>();
+      const listener = addAbortListener(signal, () => interrupted.reject(signal.reason));
+      let wallMs = NaN;
+      let outcome: Outcome | undefined;
+      let log = '';
+      try {
+        outcome = await Promise.race([instance.invoke(EVENTS[name] ?? {}), interrupted.promise]);
+        wallMs = performance.now() - from;
+      } finally {
+        listener[Symbol.dispose]();
+        log = await instance.end();
+      }
       if ('error' in outcome) throw new Error(`It answered with an error:\n${log}`);
       return { wallMs, figures: { [SIZE]: bytes / 1000 } };
     },

@@ -13,6 +13,8 @@ export interface Row {
   problem?: string;
   rounds: Measured[];
   median?: Measured;
+  /** Its median wall time over the first contestant's. */
+  timesFirst?: number;
 }
 
 export interface AimResult {
@@ -41,18 +43,43 @@ export interface PlayOptions {
 
 /**
  * Lets the contestants of a case play in turn, round by round, so that a busy moment of the machine is everybody's, and
- * another one first in each. One that fails plays no more. Errors: the signal's reason.
+ * another one first in each. One that fails plays no more. When the signal aborts, it is over with the rounds so far.
  */
-export async function play(benchmark: string, { title, notes, contestants, aims }: Case, options: PlayOptions) {
-  const { rounds, size, signal, onRound } = options;
+export async function play(benchmark: string, one: Case, options: PlayOptions): Promise<CaseResult> {
+  const { title, notes, contestants, aims } = one;
   const rows = new Map<Contestant, Row>();
   for (const contestant of contestants) rows.set(contestant, await rowOf(contestant));
+  await playRounds(`${benchmark}, ${title}`, contestants, rows, options).catch((error: unknown) => {
+    if (!options.signal.aborted) throw error;
+  });
+  const all = [...rows.values()];
+  for (const row of all) if (row.state === 'played' && row.rounds.length > 0) row.median = medianOf(row.rounds);
+  const first = all[0]?.median;
+  for (const row of all) if (first && row.median) row.timesFirst = row.median.wallMs / first.wallMs;
+  const of = (name: string) => all.find(({ contestant }) => contestant === name)?.median;
+  return {
+    benchmark,
+    title,
+    notes,
+    rows: all,
+    aims: options.size === 'full' ? aims.map((aim) => judge(aim, of)) : [],
+  };
+}
+
+/** Errors: the signal's reason. */
+async function playRounds(
+  title: string,
+  contestants: readonly Contestant[],
+  rows: ReadonlyMap<Contestant, Row>,
+  { rounds, size, signal, onRound }: PlayOptions,
+): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     const first = round % contestants.length;
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       const row = rows.get(contestant);
       if (row?.state !== 'played') continue;
-      onRound(`${benchmark}, ${title}: round ${round + 1} of ${rounds}, ${contestant.name}`);
+      signal.throwIfAborted();
+      onRound(`${title}: round ${round + 1} of ${rounds}, ${contestant.name}`);
       try {
         // What earlier ones have left to be written is not for later ones to wait for.
         if (size === 'full') await promisify(execFile)('sync');
@@ -64,16 +91,6 @@ export async function play(benchmark: string, { title, notes, contestants, aims 
       }
     }
   }
-  for (const row of rows.values()) if (row.state === 'played') row.median = medianOf(row.rounds);
-  const of = (name: string) => [...rows.values()].find(({ contestant }) => contestant === name)?.median;
-  const result: CaseResult = {
-    benchmark,
-    title,
-    notes,
-    rows: [...rows.values()],
-    aims: size === 'full' ? aims.map((aim) => judge(aim, of)) : [],
-  };
-  return result;
 }
 
 async function rowOf({ name, executable }: Contestant): Promise<Row> {

@@ -42,25 +42,23 @@ function failures({ rows }: CaseResult): string[] {
 
 /** The heading and a row for each contestant, which begins with its name; without columns that nobody has a value for. */
 function cellsOf({ rows }: CaseResult): string[][] {
-  const first = rows[0]?.median;
   const figures = [...new Set(rows.flatMap(({ median }) => Object.keys(median?.figures ?? {})))];
   const columns = [...COLUMNS, ...figures.map(figureColumn)].filter(({ cell }) =>
-    rows.some((row) => row.median && cell(row, row.median, first) !== undefined),
+    rows.some((row) => row.median && cell(row, row.median) !== undefined),
   );
   return [
     ['', ...columns.map(({ heading }) => heading)],
     ...rows.map((row) => {
       const { state, median } = row;
       if (!median) return [nameOf(row), state === 'failed' ? 'FAILED' : '  not installed'];
-      return [nameOf(row), ...columns.map(({ cell }) => cell(row, median, first) ?? '–')];
+      return [nameOf(row), ...columns.map(({ cell }) => cell(row, median) ?? '–')];
     }),
   ];
 }
 
 interface Column {
   heading: string;
-  /** @param first the median of the first contestant, if it played */
-  cell: (row: Row, median: Measured, first: Measured | undefined) => string | undefined;
+  cell: (row: Row, median: Measured) => string | undefined;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -72,7 +70,7 @@ const COLUMNS: readonly Column[] = [
       return `${seconds(Math.min(...walls))}–${seconds(Math.max(...walls))}`;
     },
   },
-  { heading: '× first', cell: (_, { wallMs }, first) => first && (wallMs / first.wallMs).toFixed(2) },
+  { heading: '× first', cell: ({ timesFirst }) => timesFirst?.toFixed(2) },
   { heading: 'CPU s', cell: (_, { cpuMs }) => (cpuMs === undefined ? undefined : seconds(cpuMs)) },
   {
     heading: 'peak MB',
