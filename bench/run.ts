@@ -6,16 +6,18 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchmarks, scripts } from './benchmarks.ts';
 import type { Benchmark } from './harness/benchmark.ts';
+import { CannotRun } from './harness/cannot-run.ts';
 import { makeContext } from './harness/context.ts';
 import { describeMachine } from './harness/machine.ts';
 import { play, type CaseResult } from './harness/play.ts';
 import { tableMarkdown, tableText } from './harness/report.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
 
 const USAGE = `Usage: npm run bench -- [NAME…] [options]
@@ -43,9 +45,9 @@ function line({ name, about, onlyByName }: Pick<Benchmark, 'name' | 'about' | 'o
 
 /** @returns its exit status */
 async function runScript(module: URL): Promise<number> {
-  // Ctrl-C is the script's own affair, which ends by it.
-  process.on('SIGINT', () => undefined);
   const child = spawn(process.execPath, [fileURLToPath(module), ...process.argv.slice(3)], { stdio: 'inherit' });
+  // The script ends by it, and so do we; by Ctrl-C it comes twice.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? EXIT.failed;
 }
@@ -65,15 +67,23 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
+  const stop = () => interrupt.abort();
+  for (const signal of SIGNALS) process.on(signal, stop);
+  // A reader that has gone, as `head` does.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', stop);
   const { signal } = interrupt;
   const size = values.tiny ? 'tiny' : 'full';
   const date = new Date().toISOString();
   const machine = describeMachine();
   const results: CaseResult[] = [];
-  console.log(`${date.slice(0, 10)}, ${machine}${values.tiny ? '; tiny sizes, which compare nothing' : ''}`);
   try {
-    await using context = await makeContext({ size, signal, disk: values.disk });
+    await using stack = new AsyncDisposableStack();
+    const context = stack.use(await makeContext({ size, signal, disk: values.disk }));
+    if (values.json !== undefined) {
+      const content = () => ({ date, machine, size, interrupted: signal.aborted, results });
+      stack.defer(await openJson(values.json, content));
+    }
+    console.log(`${date.slice(0, 10)}, ${machine}${values.tiny ? '; tiny sizes, which compare nothing' : ''}`);
     for (const benchmark of chosen) {
       for await (const one of benchmark.cases(context)) {
         const result = await play(benchmark.name, one, {
@@ -83,18 +93,36 @@ async function main(): Promise<number> {
           onRound: (text) => process.stderr.write(`${text}\n`),
         });
         results.push(result);
+        signal.throwIfAborted();
         console.log(values.markdown ? `\n${tableMarkdown(result)}` : tableText(result));
       }
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
-    console.error('Interrupted.');
-    return EXIT.interrupted;
-  }
-  if (values.json !== undefined) {
-    await writeFile(values.json, `${JSON.stringify({ date, machine, size, results }, null, 2)}\n`);
+    if (signal.aborted) {
+      console.error('Interrupted.');
+      return EXIT.interrupted;
+    }
+    if (!(error instanceof CannotRun)) throw error;
+    console.error(error.message);
+    return EXIT.usage;
   }
   return results.some(({ rows }) => rows.some(({ state }) => state === 'failed')) ? EXIT.failed : 0;
+}
+
+/**
+ * Opens a file before there is anything to be written, so that nothing is measured in vain.
+ *
+ * @returns writes what there is then. Errors: `CannotRun`
+ */
+async function openJson(path: string, content: () => object): Promise<() => Promise<void>> {
+  const file = await open(path, 'w').catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CannotRun(`--json FILE must be one to write to, which "${path}" is not (${code}).`, { cause: error });
+  });
+  return async () => {
+    await file.writeFile(`${JSON.stringify(content(), null, 2)}\n`);
+    await file.close();
+  };
 }
 
 /** Errors: what cannot be used of it. */
@@ -115,6 +143,9 @@ function commandLine() {
     throw new Error(`--rounds takes a whole number from 1, not ${values.rounds}.`);
   }
   const unknown = positionals.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+  if (scripts.some(({ name }) => name === unknown)) {
+    throw new Error(`${unknown} is a script, which stands first and alone: npm run bench -- ${unknown}.`);
+  }
   if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}; --help lists them.`);
   const chosen = benchmarks.filter(({ name, onlyByName }) =>
     positionals.length === 0 ? onlyByName === undefined : positionals.includes(name),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Context } from './benchmark.ts';
+import { CannotRun } from './cannot-run.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Where Linux has a file system in memory. */
@@ -20,7 +21,7 @@ interface ContextOptions extends Pick<Context, 'size' | 'signal'> {
   disk?: string | undefined;
 }
 
-/** What a run gives its benchmarks; its folders and the built command are gone with it. */
+/** What a run gives its benchmarks; its folders and the built command are gone with it. Errors: `CannotRun`. */
 export async function makeContext({
   size,
   signal,
@@ -28,7 +29,7 @@ export async function makeContext({
 }: ContextOptions): Promise<Context & AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const makeFolder = async (parent: string) => {
-    const folder = await mkdtemp(join(parent, 'downburst-bench-'));
+    const folder = await mkdtemp(join(parent, `downburst-bench-${process.pid}-`));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     return folder;
   };
@@ -36,7 +37,10 @@ export async function makeContext({
   if (!(await isMemory(MEMORY))) console.error(`${MEMORY} is no tmpfs: "to tmpfs" is to ${tmpdir()} here.`);
   if (await isMemory(disk)) console.error(`${disk} is a tmpfs: "to disk" needs --disk FOLDER.`);
   const memoryFolder = await makeFolder((await isMemory(MEMORY)) ? MEMORY : tmpdir());
-  const diskFolder = await makeFolder(disk);
+  const diskFolder = await makeFolder(disk).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CannotRun(`--disk FOLDER must be one to write to, which ${disk} is not (${code}).`, { cause: error });
+  });
   let built: Promise<string> | undefined;
   const build = async () => {
     // As in the package: the command looks for its version there.
