@@ -10,10 +10,8 @@
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -22,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
 import type { FileDocument, ListDocument, StatusDocument } from '../http/documents.ts';
+import { temporaryFolder } from './processes.ts';
 import type { OriginReport } from './tiny-origin.ts';
 
 /** What a process may take. */
@@ -58,9 +57,8 @@ if (import.meta.main) {
 }
 
 async function main(entries: number, kind: string, options: object): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'downburst-million-'));
+  const folder = temporaryFolder(tmpdir(), 'downburst-million-');
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => rm(folder, { recursive: true }));
   const origin = await startOrigin(Math.ceil(entries / ENTRIES_PER_HOST));
   stack.defer(() => origin.stop());
   // Only a deployment needs the emulators.
@@ -244,8 +242,7 @@ async function startEmbedded(dataFolder: string): Promise<Host> {
   const child = spawn(process.execPath, [command, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   // Whoever ends this process ends the service, too.
-  process.once('exit', () => child.kill('SIGKILL'));
-  process.once('SIGTERM', () => process.exit(1));
+  process.prependOnceListener('exit', () => child.kill('SIGKILL'));
   for await (const line of createInterface(child.stdout)) {
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
     if (url === undefined) continue;

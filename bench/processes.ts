@@ -1,8 +1,21 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+
+const EXIT_INTERRUPTED = 130;
+
+/** A new folder that is gone when this process ends, which it does by signals, too. */
+export function temporaryFolder(parent: string, prefix: string): string {
+  const folder = mkdtempSync(join(parent, prefix));
+  // Whoever writes into it has just been killed, and may not be gone yet.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => process.exit(EXIT_INTERRUPTED));
+  return folder;
+}
 
 /** The other processes of a benchmark, which run its own module in other roles. They end with the block that has them. */
 export interface Processes extends Disposable {
@@ -16,6 +29,11 @@ export interface Processes extends Disposable {
  */
 export function createProcesses(module: string, flags: readonly string[], execArgv: string[] = []): Processes {
   const children: ChildProcess[] = [];
+  const end = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  // Before the folder is removed that they write into.
+  process.prependOnceListener('exit', end);
   return {
     async start<T>(...role: string[]): Promise<T> {
       const child = fork(module, [...role, ...flags], { execArgv });
@@ -25,9 +43,7 @@ export function createProcesses(module: string, flags: readonly string[], execAr
       exited.catch(() => undefined);
       return message;
     },
-    [Symbol.dispose]() {
-      for (const child of children) child.kill();
-    },
+    [Symbol.dispose]: end,
   };
 }
 

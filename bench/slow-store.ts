@@ -7,7 +7,6 @@
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,7 +23,7 @@ import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
-import { createProcesses, digestOf } from './processes.ts';
+import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
 
 const MIB = 1024 ** 2;
 /** What the process of the downloads may take. */
@@ -56,35 +55,29 @@ let noise: Buffer | undefined;
 await roles[role]?.();
 
 async function main(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'downburst-memory-'));
+  const folder = temporaryFolder(tmpdir(), 'downburst-memory-');
   using processes = createProcesses(import.meta.filename, ['--files', values.files, '--mb', values.mb]);
-  try {
-    const port = await processes.start<number>('source');
-    console.log(`${files} files of ${values.mb} MiB at once, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`);
-    const report = await processes.start<Report>('downloads', String(port), folder);
-    const total = report.stored.reduce((sum, { bytes }) => sum + bytes, 0);
-    const sound = await Promise.all(
-      report.stored.map(async ({ sha256 }, i) => {
-        const expected = createHash('sha256');
-        for (const block of blocksOf(i)) expected.update(block);
-        const digest = expected.digest('hex');
-        return sha256 === digest && (await digestOf(join(folder, 'files', fileName(i)))) === digest;
-      }),
-    );
-    const residentMb = Math.max(report.sampledPeakBytes, report.systemPeakBytes) / 1e6;
-    const passed = total === files * bytes && sound.every(Boolean) && residentMb < MAX_RESIDENT_MB;
-    console.log(`downloaded        ${(total / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s`);
-    console.log(`digests           ${sound.filter(Boolean).length} of ${files} right, as downloaded and as stored`);
-    console.log(`budget, peak      ${(report.budgetPeakBytes / 1e6).toFixed(0)} MB`);
-    console.log(`resident, sampled ${(report.sampledPeakBytes / 1e6).toFixed(0)} MB`);
-    console.log(
-      `resident, system  ${(report.systemPeakBytes / 1e6).toFixed(0)} MB; must be below ${MAX_RESIDENT_MB} MB`,
-    );
-    console.log(passed ? 'passed' : 'FAILED');
-    process.exitCode = passed ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const port = await processes.start<number>('source');
+  console.log(`${files} files of ${values.mb} MiB at once, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`);
+  const report = await processes.start<Report>('downloads', String(port), folder);
+  const total = report.stored.reduce((sum, { bytes }) => sum + bytes, 0);
+  const sound = await Promise.all(
+    report.stored.map(async ({ sha256 }, i) => {
+      const expected = createHash('sha256');
+      for (const block of blocksOf(i)) expected.update(block);
+      const digest = expected.digest('hex');
+      return sha256 === digest && (await digestOf(join(folder, 'files', fileName(i)))) === digest;
+    }),
+  );
+  const residentMb = Math.max(report.sampledPeakBytes, report.systemPeakBytes) / 1e6;
+  const passed = total === files * bytes && sound.every(Boolean) && residentMb < MAX_RESIDENT_MB;
+  console.log(`downloaded        ${(total / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s`);
+  console.log(`digests           ${sound.filter(Boolean).length} of ${files} right, as downloaded and as stored`);
+  console.log(`budget, peak      ${(report.budgetPeakBytes / 1e6).toFixed(0)} MB`);
+  console.log(`resident, sampled ${(report.sampledPeakBytes / 1e6).toFixed(0)} MB`);
+  console.log(`resident, system  ${(report.systemPeakBytes / 1e6).toFixed(0)} MB; must be below ${MAX_RESIDENT_MB} MB`);
+  console.log(passed ? 'passed' : 'FAILED');
+  process.exitCode = passed ? 0 : 1;
 }
 
 /** Serves file `/n`, as fast as it is taken. */

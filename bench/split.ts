@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import type { Job, Loan, Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import { LEAST_PART_BYTES } from '../local/stores.ts';
 import { HEAP_LIMITS } from '../local/worker-pool.ts';
-import { createProcesses, digestOf } from './processes.ts';
+import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
 
 /**
  * One large file from a source that gives each connection so many bytes a second: how much faster it is over 16
@@ -64,49 +64,45 @@ const noise = createHash('shake256', { outputLength: 2 * MIB })
 await roles[role]?.();
 
 async function main(): Promise<void> {
-  const folder = await mkdtemp(join(values.folder, 'downburst-split-'));
+  const folder = temporaryFolder(values.folder, 'downburst-split-');
   const flags = ['--mb', values.mb, '--mb-per-second', values['mb-per-second']];
   using processes = createProcesses(import.meta.filename, flags, [
     `--max-old-space-size=${HEAP_LIMITS.maxOldGenerationSizeMb}`,
     `--max-semi-space-size=${Math.floor(HEAP_LIMITS.maxYoungGenerationSizeMb / 3)}`, // V8 makes three of it
   ]);
-  try {
-    const expected = createHash('sha256');
-    for (let at = 0; at < bytes; at += PIECE_BYTES) expected.update(bytesAt(at, Math.min(bytes, at + PIECE_BYTES)));
-    const digest = expected.digest('hex');
-    const port = String(await processes.start<number>('source'));
-    console.log(
-      `a file of ${values.mb} MiB from a source of ${values['mb-per-second']} MB/s a connection, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`,
+  const expected = createHash('sha256');
+  for (let at = 0; at < bytes; at += PIECE_BYTES) expected.update(bytesAt(at, Math.min(bytes, at + PIECE_BYTES)));
+  const digest = expected.digest('hex');
+  const port = String(await processes.start<number>('source'));
+  console.log(
+    `a file of ${values.mb} MiB from a source of ${values['mb-per-second']} MB/s a connection, budget ${DEFAULT_BUDGET_BYTES / MIB} MiB`,
+  );
+  const seconds = new Map<number, number>();
+  let passed = true;
+  for (const connections of [1, 16, 64]) {
+    const report = await processes.start<Report>(
+      'download',
+      port,
+      join(folder, String(connections)),
+      String(connections),
     );
-    const seconds = new Map<number, number>();
-    let passed = true;
-    for (const connections of [1, 16, 64]) {
-      const report = await processes.start<Report>(
-        'download',
-        port,
-        join(folder, String(connections)),
-        String(connections),
-      );
-      const isSound = (await digestOf(join(folder, String(connections), 'files', 'a'))) === digest;
-      const peakMb = Math.max(...report.residentBytes) / 1e6;
-      seconds.set(connections, report.seconds);
-      passed &&= isSound && report.stored.bytes === bytes && peakMb < MAX_RESIDENT_MB;
-      console.log(
-        `${String(connections).padStart(2)} connections  ${report.seconds.toFixed(1)} s, ` +
-          `${(bytes / 1e6 / report.seconds).toFixed(0)} MB/s, ${isSound ? 'whole' : 'NOT WHOLE'}; ` +
-          `at most ${report.peakParts} parts under way, budget's peak ${(report.budgetPeakBytes / 1e6).toFixed(0)} MB, ` +
-          `resident by quarters ${report.residentBytes.map((n) => (n / 1e6).toFixed(0)).join(', ')} MB`,
-      );
-      await rm(join(folder, String(connections)), { recursive: true });
-    }
-    const speedup = (seconds.get(1) ?? 0) / (seconds.get(16) ?? 1);
-    passed &&= speedup >= LEAST_SPEEDUP;
-    console.log(`16 connections are ${speedup.toFixed(1)} times as fast as one; must be ${LEAST_SPEEDUP}`);
-    console.log(passed ? 'passed' : 'FAILED');
-    process.exitCode = passed ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    const isSound = (await digestOf(join(folder, String(connections), 'files', 'a'))) === digest;
+    const peakMb = Math.max(...report.residentBytes) / 1e6;
+    seconds.set(connections, report.seconds);
+    passed &&= isSound && report.stored.bytes === bytes && peakMb < MAX_RESIDENT_MB;
+    console.log(
+      `${String(connections).padStart(2)} connections  ${report.seconds.toFixed(1)} s, ` +
+        `${(bytes / 1e6 / report.seconds).toFixed(0)} MB/s, ${isSound ? 'whole' : 'NOT WHOLE'}; ` +
+        `at most ${report.peakParts} parts under way, budget's peak ${(report.budgetPeakBytes / 1e6).toFixed(0)} MB, ` +
+        `resident by quarters ${report.residentBytes.map((n) => (n / 1e6).toFixed(0)).join(', ')} MB`,
+    );
+    await rm(join(folder, String(connections)), { recursive: true });
   }
+  const speedup = (seconds.get(1) ?? 0) / (seconds.get(16) ?? 1);
+  passed &&= speedup >= LEAST_SPEEDUP;
+  console.log(`16 connections are ${speedup.toFixed(1)} times as fast as one; must be ${LEAST_SPEEDUP}`);
+  console.log(passed ? 'passed' : 'FAILED');
+  process.exitCode = passed ? 0 : 1;
 }
 
 /** Serves the file, each answer at its speed. */
