@@ -46,7 +46,9 @@ export interface ObjectWriter extends AsyncDisposable {
   write: (piece: Buffer) => Promise<void>;
   /** Where the object's bytes from `from` on have their place, as far as there is room for them. */
   space: (from: number) => Buffer;
-  /** Between two parts: sends the one before, and waits until there is room for all of the next. */
+  /** Between two parts: sends the one before, whose room is then only the store's to give back. */
+  passOn: () => Promise<void>;
+  /** Like `passOn`, and waits until there is room for all of the next part. */
   prepare: (signal: AbortSignal) => Promise<void>;
   /** Sends what is there as a part, whole or the object's last, and waits until all that was sent is stored. */
   flush: () => Promise<void>;
@@ -126,8 +128,12 @@ export function createObjectWriter(
 
   const space = (from: number) => room.buffer.subarray(from - sent);
 
-  async function prepare(until: AbortSignal): Promise<void> {
+  async function passOn(): Promise<void> {
     if (used > 0) await sendPart(true);
+  }
+
+  async function prepare(until: AbortSignal): Promise<void> {
+    await passOn();
     const bytes = Math.min(partBytes, limitBytes - sent);
     room = open(bytes);
     while (room.buffer.length < bytes) await room.grow(until);
@@ -169,7 +175,7 @@ export function createObjectWriter(
     room.release();
   }
 
-  return { write, space, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
+  return { write, space, passOn, prepare, flush, finish, abort, leave, [Symbol.asyncDispose]: abort };
 }
 
 /**

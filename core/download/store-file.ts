@@ -186,6 +186,8 @@ export async function storeFile(deps: StoreFileDeps, job: Job, start: FileStart,
   }
 
   async function claim(split: Split, part: number): Promise<boolean> {
+    // It may wait for others, and they for the room of the part before.
+    await inStore(writer.passOn());
     const isOurs = await split.claim(part, (until) => inStore(writer.prepare(until)));
     if (isOurs) split.start();
     if (!isCompared(entry)) {

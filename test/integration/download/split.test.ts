@@ -208,6 +208,31 @@ describe('a large file', () => {
     expectNothingOpen(rig);
   });
 
+  test('comes also with memory for one part, where the stream has one when others have begun the next', async () => {
+    const partBytes = 256 * 1024;
+    const large = { body: Buffer.alloc(2 * partBytes, A.body), etag: A.etag };
+    const rig = createDownloadRig({ budgetBytes: partBytes, leastPartBytes: partBytes, splitBytes: 2 * partBytes });
+    const asked = Promise.withResolvers<undefined>();
+    const origin = await startOrigin({
+      '/a': async (visit) => {
+        const { request, response } = visit;
+        if (rangeOf(request.headers)) {
+          asked.resolve(undefined);
+          await expect.poll(() => rig.budget.peakBytes).toBe(partBytes); // the stream has them
+          await serve(large)(visit);
+          return;
+        }
+        response.writeHead(200, { etag: large.etag, 'accept-ranges': 'bytes', 'content-length': 2 * partBytes });
+        response.write(large.body.subarray(0, 1));
+        await asked.promise;
+        response.end(large.body.subarray(1));
+      },
+    });
+    expect(await createEntry(rig, origin.url('/a')).attempt()).toMatchObject({ state: 'done', bytes: 2 * partBytes });
+    expect(rangesOf(origin)).toEqual([undefined, { from: partBytes, to: 2 * partBytes }]);
+    expectStored(rig, large);
+  });
+
   test('whose ranges are refused although they were promised is one stream, and nothing is lost', async () => {
     const whole: Answer = ({ response }) =>
       void response.writeHead(200, { etag: A.etag, 'accept-ranges': 'bytes', 'content-length': BYTES }).end(A.body);
