@@ -1,24 +1,42 @@
 import type { Measured } from './benchmark.ts';
 import type { AimResult, CaseResult, Row } from './play.ts';
 
-/** What is printed of a case: a table of 80 columns, or of Markdown. */
+/** What is printed of a case: a table as narrow as its cells, with text of 80 columns around it, or the same in Markdown. */
 
-const NAME_WIDTH = 20;
-const CELL_WIDTH = 10;
+const TEXT_WIDTH = 80;
+const BETWEEN_COLUMNS = 2;
 
 /** For a terminal. */
 export function tableText(result: CaseResult): string {
-  const [heading, ...rows] = cellsOf(result);
+  const [heading = [], ...rows] = cellsOf(result);
+  const widths = heading.map((_, i) => Math.max(...[heading, ...rows].map((cells) => cells[i]?.length ?? 0)));
   const line = ([name = '', ...cells]: readonly string[]) =>
-    [name.padEnd(NAME_WIDTH), ...cells.map((cell) => cell.padStart(CELL_WIDTH))].join('').trimEnd();
+    [
+      name.padEnd(widths[0] ?? 0),
+      ...cells.map((cell, i) => cell.padStart((widths[i + 1] ?? 0) + BETWEEN_COLUMNS)),
+    ].join('');
   return [
     `\n${result.benchmark}: ${result.title}`,
-    ...result.notes.map((note) => `  ${note}`),
-    line(heading ?? []),
+    ...result.notes.flatMap(indented),
+    line(heading),
     ...rows.map(line),
-    ...failures(result).map((failure) => `  ${failure}`),
-    ...result.aims.map((aim) => `  ${aimText(aim)}`),
+    ...failures(result).flatMap(indented),
+    ...result.aims.flatMap((aim) => indented(aimText(aim))),
   ].join('\n');
+}
+
+/** A text in lines. */
+function indented(text: string): string[] {
+  const lines: string[] = [];
+  let line = ' ';
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > TEXT_WIDTH) {
+      lines.push(line);
+      line = '   ';
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** For `bench/README.md`. */

@@ -17,3 +17,25 @@ it.each([
   const table = tableText({ benchmark: 'a benchmark', title: 'a case', notes: [], rows, aims: [] });
   expect(table.split(' ').at(-1)).toBe(printed);
 });
+
+it('columns are as wide as what is in them, and text is in lines of 80 columns', () => {
+  const played = (contestant: string, wallMs: number) => ({
+    contestant,
+    state: 'played' as const,
+    rounds: [{ wallMs }],
+    median: { wallMs },
+  });
+  const rows = [played('one', 1000), played('another one of a long name', 123_456)];
+  const table = tableText({ benchmark: 'a', title: 'case', notes: ['words '.repeat(40).trim()], rows, aims: [] });
+  expect(table.split('\n')).toEqual([
+    '',
+    'a: case',
+    `  ${'words '.repeat(13).trim()}`,
+    `    ${'words '.repeat(12).trim()}`,
+    `    ${'words '.repeat(12).trim()}`,
+    `    ${'words '.repeat(3).trim()}`,
+    '                            wall s    from–to',
+    'one                           1.00  1.00–1.00',
+    'another one of a long name     123    123–123',
+  ]);
+});
