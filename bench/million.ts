@@ -4,6 +4,8 @@
  *
  *     node bench/million.ts [entries] [--host embedded|deployed] [--pace requestsPerSecondPerHost]
  *
+ * Fewer than 100,000 need a pace, or they are done before they can be paused and cancelled.
+ *
  * Processes of their own: the sources; the service, `embedded` as `npm start` runs it, or `deployed`, one for each function's
  * instance, over emulators in this process, whose memory is not counted.
  */
