@@ -44,7 +44,7 @@ export function plainHostEnd({ bytes, from, to }: TextRange): number {
 
 /** Where the key of a plain URL begins in it; 0 with http, where port and host make a name of their own. */
 export function plainKeyStart({ bytes, from }: TextRange): number {
-  return bytes[from + HTTP.length - 3] === LETTER_S ? from + HTTPS.length : 0;
+  return bytes[from + 'http'.length] === LETTER_S ? from + HTTPS.length : 0;
 }
 
 function startsWith(bytes: Uint8Array, from: number, text: Buffer): boolean {
