@@ -44,12 +44,16 @@ export function countRequests(calls: readonly WireCall[], isFile: (call: WireCal
   return { ofFiles, others };
 }
 
-/** Names every attempt by what it is about and how often that was tried before: the same in all runs of a test. */
+/**
+ * Names every attempt by what it is about and how often that was tried before: the same in all runs of a test, though
+ * keys hold the sources' ports, which are not.
+ */
 export function createNames(): (call: WireCall) => string {
   const attempts = new Map<string, number>();
   return ({ service, command, input: { Key, PartNumber, Item } }) => {
     const sortKey = (Item as { sk?: unknown } | undefined)?.sk;
-    const about = JSON.stringify([service, command, Key, PartNumber, sortKey]);
+    const key = typeof Key === 'string' ? Key.replace(/(?<=\/127\.0\.0\.1)_\d+(?=\/)/, '') : undefined;
+    const about = JSON.stringify([service, command, key, PartNumber, sortKey]);
     const count = (attempts.get(about) ?? 0) + 1;
     attempts.set(about, count);
     return `${about} ${count}`;
