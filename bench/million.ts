@@ -4,7 +4,7 @@
  *
  *     node bench/million.ts [entries] [--host embedded|deployed] [--pace requestsPerSecondPerHost]
  *
- * Fewer than 100,000 need a pace, or they are done before they can be paused and cancelled.
+ * Fewer than 100,000 need a pace.
  *
  * Processes of their own: the sources; the service, `embedded` as `npm start` runs it, or `deployed`, one for each function's
  * instance, over emulators in this process, whose memory is not counted.
@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
 import type { FileDocument, ListDocument, StatusDocument } from '../http/documents.ts';
+import { readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { temporaryFolder } from './processes.ts';
 import type { OriginReport } from './tiny-origin.ts';
 
@@ -30,6 +31,8 @@ const MAX_RESIDENT_MB = 512;
 /** A cancel stops what is in flight within this. */
 const CANCEL_MS = 10_000;
 const ENTRIES_PER_HOST = 1000;
+/** Fewer, without a pace, are done before they can be paused and cancelled. */
+const LEAST_UNPACED = 100_000;
 /** Files that end before the pause. */
 const FIRST_FILES = 30_000;
 /** For how long nothing is fetched before it is believed that nothing will be. */
@@ -50,12 +53,28 @@ export interface Host {
 }
 
 if (import.meta.main) {
+  const { entries, host, options } = readCommandLine(commandLine);
+  await main(entries, host, options);
+}
+
+/** Errors: what cannot be used of it. */
+function commandLine() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { host: { type: 'string', default: 'embedded' }, pace: { type: 'string' } },
   });
-  const options = values.pace === undefined ? {} : { requestsPerSecondPerHost: Number(values.pace) };
-  await main(Number(positionals[0] ?? 1_000_000), values.host, options);
+  const { host, pace } = values;
+  if (host !== 'embedded' && host !== 'deployed') throw new Error(`--host is embedded or deployed, not "${host}".`);
+  const [entries = '1000000', ...others] = positionals;
+  if (others.length > 0) throw new Error(`There is one number of entries, not "${positionals.join(' ')}".`);
+  return {
+    entries:
+      pace === undefined
+        ? wholeNumber('ENTRIES without --pace', entries, LEAST_UNPACED)
+        : wholeNumber('ENTRIES', entries),
+    host,
+    options: pace === undefined ? {} : { requestsPerSecondPerHost: wholeNumber('--pace', pace) },
+  };
 }
 
 async function main(entries: number, kind: string, options: object): Promise<void> {

@@ -102,7 +102,7 @@ export function rcloneCopyurl(job: Job): Contestant {
 }
 
 function peer(executable: string, job: Job, run: Run): Contestant {
-  return { ...contestant(executable, job, run), executable };
+  return { ...contestant(executable, job, run), executables: [executable] };
 }
 
 function contestant(name: string, job: Job, run: Run): Contestant {

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { benchmarks, scripts } from './benchmarks.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { CannotRun } from './harness/cannot-run.ts';
+import { readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { makeContext } from './harness/context.ts';
 import { describeMachine } from './harness/machine.ts';
 import { play, type CaseResult } from './harness/play.ts';
@@ -54,14 +55,7 @@ async function runScript(module: URL): Promise<number> {
 
 /** @returns the exit status: 0 also if aims are missed, which is no failure */
 async function main(): Promise<number> {
-  let command: ReturnType<typeof commandLine>;
-  try {
-    command = commandLine();
-  } catch (error) {
-    console.error((error as Error).message);
-    return EXIT.usage;
-  }
-  const { values, chosen, rounds } = command;
+  const { values, chosen, rounds } = readCommandLine(commandLine);
   if (values.help) {
     process.stdout.write(USAGE);
     return 0;
@@ -138,10 +132,7 @@ function commandLine() {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
-    throw new Error(`--rounds takes a whole number from 1, not ${values.rounds}.`);
-  }
+  const rounds = values.rounds === undefined ? undefined : wholeNumber('--rounds', values.rounds);
   const unknown = positionals.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
   if (scripts.some(({ name }) => name === unknown)) {
     throw new Error(`${unknown} is a script, which stands first and alone: npm run bench -- ${unknown}.`);

@@ -10,7 +10,6 @@ import {
   type Context,
 } from './harness/benchmark.ts';
 import { bundle } from './harness/bundle.ts';
-import { findExecutable } from './harness/machine.ts';
 import { inSequence, measureCommand } from './harness/measure.ts';
 import { startDeployment, type Deployment } from './s3/deployment.ts';
 import { FILES_BUCKET, type Job } from './s3/job.ts';
@@ -69,7 +68,7 @@ export const s3: Benchmark = {
         contestants: [
           worker(stage),
           script('plain handler', 'plain', stage),
-          await downloadThenCopy(stage),
+          downloadThenCopy(stage),
           script('bare bound', 'bound', stage),
         ],
         aims,
@@ -115,7 +114,7 @@ function script(name: string, module: string, stage: Stage): Contestant {
 }
 
 /** First all into memory, then all into S3. */
-async function downloadThenCopy(stage: Stage): Promise<Contestant> {
+function downloadThenCopy(stage: Stage): Contestant {
   const { context, files, source, job } = stage;
   const run: Run = async (signal) => {
     const folder = await mkdtemp(join(context.memoryFolder, 'round-'));
@@ -152,8 +151,7 @@ async function downloadThenCopy(stage: Stage): Promise<Contestant> {
       await rm(folder, { recursive: true });
     }
   };
-  const executable = (await findExecutable('aria2c')) === undefined ? 'aria2c' : 'rclone';
-  return { ...contestant('aria2c, rclone', stage, run), executable };
+  return { ...contestant('aria2c, rclone', stage, run), executables: ['aria2c', 'rclone'] };
 }
 
 type Run = Contestant['play'];

@@ -23,6 +23,7 @@ import { createDownloader } from '../core/download/create-downloader.ts';
 import type { Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
+import { readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
 
 const MIB = 1024 ** 2;
@@ -32,12 +33,14 @@ const MAX_RESIDENT_MB = 300;
 const PART_DELAY_MS = 500;
 const SAMPLE_MS = 20;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { files: { type: 'string', default: '16' }, mb: { type: 'string', default: '256' } },
+const { values, positionals, files, bytes } = readCommandLine(() => {
+  const parsed = parseArgs({
+    allowPositionals: true,
+    options: { files: { type: 'string', default: '16' }, mb: { type: 'string', default: '256' } },
+  });
+  const { files, mb } = parsed.values;
+  return { ...parsed, files: wholeNumber('--files', files), bytes: wholeNumber('--mb', mb) * MIB };
 });
-const files = Number(values.files);
-const bytes = Number(values.mb) * MIB;
 
 interface Report {
   stored: Stored[];

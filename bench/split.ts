@@ -16,6 +16,7 @@ import type { Job, Loan, Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import { LEAST_PART_BYTES } from '../local/stores.ts';
 import { HEAP_LIMITS } from '../local/worker-pool.ts';
+import { readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
 
 /**
@@ -29,21 +30,28 @@ const MIB = 1024 ** 2;
 const LEAST_SPEEDUP = 10;
 /** What the process of the downloads may take, whatever the file's size. */
 const MAX_RESIDENT_MB = 250;
+/** Sixteen connections have four parts each then; the parts of less come out unevenly, and the start counts. */
+const LEAST_MIB = 512;
 const SAMPLE_MS = 20;
 /** The source sends so much at once. */
 const PIECE_BYTES = 256 * 1024;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    mb: { type: 'string', default: '2048' },
-    'mb-per-second': { type: 'string', default: '20' },
-    /** On a disk that takes 400 MB/s, or in memory. */
-    folder: { type: 'string', default: tmpdir() },
-  },
+const { values, positionals, bytes, bytesPerSecond } = readCommandLine(() => {
+  const parsed = parseArgs({
+    allowPositionals: true,
+    options: {
+      mb: { type: 'string', default: '2048' },
+      'mb-per-second': { type: 'string', default: '20' },
+      /** On a disk that takes 400 MB/s, or in memory. */
+      folder: { type: 'string', default: tmpdir() },
+    },
+  });
+  return {
+    ...parsed,
+    bytes: wholeNumber('--mb', parsed.values.mb, LEAST_MIB) * MIB,
+    bytesPerSecond: wholeNumber('--mb-per-second', parsed.values['mb-per-second']) * 1e6,
+  };
 });
-const bytes = Number(values.mb) * MIB;
-const bytesPerSecond = Number(values['mb-per-second']) * 1e6;
 const ETAG = '"1"';
 
 interface Report {

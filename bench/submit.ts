@@ -66,7 +66,7 @@ function sorted(name: string, list: string, parent: string, flags: readonly stri
     const env = { PATH: process.env.PATH, LC_ALL: 'C' };
     return measureCommand('sort', ['-T', folder, ...flags, '-o', join(folder, 'sorted'), list], { env, signal });
   });
-  return { ...run, executable: 'sort' };
+  return { ...run, executables: ['sort'] };
 }
 
 function inFolder(

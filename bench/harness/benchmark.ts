@@ -45,8 +45,8 @@ export interface Case {
 
 export interface Contestant {
   name: string;
-  /** The program that has to be installed, if it is not our own. */
-  executable?: string;
+  /** The programs that have to be installed, if it is not our own. */
+  executables?: readonly string[];
   /** Plays one round. Errors: it failed, or what came is not what was asked for; the round is then not counted. */
   play: (signal: AbortSignal) => Promise<Measured>;
 }

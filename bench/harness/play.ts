@@ -6,9 +6,11 @@ import { findExecutable, versionOf } from './machine.ts';
 /** How one contestant did. */
 export interface Row {
   contestant: string;
-  /** Of its program, if it has one. */
+  /** Of its programs, if it has any. */
   version?: string | undefined;
   state: 'played' | 'not installed' | 'failed';
+  /** The programs that are not installed. */
+  missing?: string;
   /** Why it failed. */
   problem?: string;
   rounds: Measured[];
@@ -93,11 +95,13 @@ async function playRounds(
   }
 }
 
-async function rowOf({ name, executable }: Contestant): Promise<Row> {
-  if (executable === undefined) return { contestant: name, state: 'played', rounds: [] };
-  const path = await findExecutable(executable);
-  if (path === undefined) return { contestant: name, state: 'not installed', rounds: [] };
-  return { contestant: name, version: await versionOf(path), state: 'played', rounds: [] };
+async function rowOf({ name: contestant, executables = [] }: Contestant): Promise<Row> {
+  const paths = await Promise.all(executables.map((name) => findExecutable(name)));
+  const missing = executables.filter((_, i) => paths[i] === undefined).join(', ');
+  if (missing !== '') return { contestant, state: 'not installed', missing, rounds: [] };
+  const versions = await Promise.all(paths.map((path = '') => versionOf(path)));
+  const row: Row = { contestant, state: 'played', rounds: [] };
+  return versions.length === 0 ? row : { ...row, version: versions.join(', ') };
 }
 
 function judge({ measure, ...aim }: Aim, of: (name: string) => Measured | undefined): AimResult {

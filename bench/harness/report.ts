@@ -67,8 +67,9 @@ function cellsOf({ rows }: CaseResult): string[][] {
   return [
     ['', ...columns.map(({ heading }) => heading)],
     ...rows.map((row) => {
-      const { state, median } = row;
-      if (!median) return [nameOf(row), state === 'failed' ? 'FAILED' : '  not installed'];
+      const { contestant, missing, median } = row;
+      if (missing !== undefined) return [contestant, `  ${missing === contestant ? '' : `${missing} `}not installed`];
+      if (!median) return [nameOf(row), 'FAILED'];
       return [nameOf(row), ...columns.map(({ cell }) => cell(row, median) ?? '–')];
     }),
   ];

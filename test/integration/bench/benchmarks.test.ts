@@ -105,7 +105,7 @@ it('a reader that goes away ends a run, which leaves nothing behind', async () =
 
 it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends a script, which leaves nothing behind', async (signal) => {
   const temp = await tempFolder();
-  const { child, exited } = startBench(['split', '--mb', '64', '--mb-per-second', '1'], temp);
+  const { child, exited } = startBench(['split', '--mb', '512', '--mb-per-second', '1'], temp);
   await once(child.stdout, 'data'); // the source has started
   const { pid } = child;
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
@@ -141,6 +141,21 @@ it.each([
   const { child, exited } = startBench(['--tiny', 'polite', ...args], temp);
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   expect([output, errors.trimEnd().split('\n').at(-1)]).toEqual(['', problem]);
+  expect(await exited).toEqual([2, null]);
+  expect(await leftOf(child, temp)).toEqual([]);
+});
+
+it.each([
+  [['split', '--mb', '16'], '--mb takes a whole number from 512, not "16".'],
+  [['split', '--mb-per-second', 'x'], '--mb-per-second takes a whole number from 1, not "x".'],
+  [['slow-store', '--files', '0'], '--files takes a whole number from 1, not "0".'],
+  [['million', '5000'], 'ENTRIES without --pace takes a whole number from 100000, not "5000".'],
+  [['million', '--host', 'x'], '--host is embedded or deployed, not "x".'],
+])('the script %j does nothing, and says what is wrong', async (args, problem) => {
+  const temp = await tempFolder();
+  const { child, exited } = startBench(args, temp);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expect([output, errors.trimEnd()]).toEqual(['', problem]);
   expect(await exited).toEqual([2, null]);
   expect(await leftOf(child, temp)).toEqual([]);
 });
