@@ -25,6 +25,9 @@ export function budgetBytes(workerMemoryMb: number): number {
 /** A worker at its network's limit brings some 75 MB a second; one that brings less than this waits for its source. */
 const WORKER_BYTES_PER_SECOND = 50e6;
 
+/** More than a function's line takes. */
+const LINE_BYTES_PER_SECOND = 250e6;
+
 type RemainingTime = Pick<Context, 'getRemainingTimeInMillis'>;
 
 /**
@@ -102,6 +105,7 @@ export function workerOf({ config, service, files, log }: Environment): ReturnTy
     resolve: (hostname) => lookup(hostname, { all: true }),
     allowedNetworks: config.allowedNetworks,
     help: helpFrom(WORKER_BYTES_PER_SECOND),
+    lineBytesPerSecond: LINE_BYTES_PER_SECOND,
     meter: service.meter,
   });
   return createWorkerHandler({ ...service, download, fetchParts }, log);

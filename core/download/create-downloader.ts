@@ -37,6 +37,8 @@ export interface DownloaderDeps {
   splitBytes?: number;
   /** When other workers are asked to help with a file; never if left out. */
   help?: HelpSettings | undefined;
+  /** No less than its line can take: connections for a file's parts are begun no faster. Without a limit if left out. */
+  lineBytesPerSecond?: number;
   /** Left out where nobody looks at metrics. */
   meter?: Meter | undefined;
 }
@@ -70,6 +72,7 @@ export function createDownloader(deps: DownloaderDeps): Downloader {
     leastPartBytes,
     splitBytes,
     help: deps.help,
+    lineBytesPerSecond: deps.lineBytesPerSecond,
   };
 
   async function download(job: Job): Promise<Stored> {

@@ -28,6 +28,8 @@ export interface SplitDeps extends SourceDeps {
   budget: ByteBudget;
   /** When other workers are asked to help; never if left out. */
   help?: HelpSettings | undefined;
+  /** No less than the worker's line can take: connections are begun no faster. Without a limit if left out. */
+  lineBytesPerSecond?: number | undefined;
 }
 
 export interface SplitFile {
@@ -81,6 +83,8 @@ export interface Split {
 export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt): Split {
   const { source, options, length, partBytes, upload, inOrder } = file;
   const { origin } = source.url;
+  /** The worker's line takes a part in no less. */
+  const partMs = (partBytes / (deps.lineBytesPerSecond ?? Infinity)) * 1000;
   /** In the store, or the stream's own to store. */
   const there = new Set(file.landed);
   const numbers = Array.from({ length: Math.ceil(length / partBytes) }, (_, i) => i + 1);
@@ -274,6 +278,8 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
         tell();
       });
       lanes.add(running);
+      // Where a few bring all that the line can take, more would hold memory for nothing.
+      if (partMs > 0) await deps.clock.sleep(partMs, signal);
     }
   }
 

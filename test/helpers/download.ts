@@ -26,6 +26,7 @@ export interface DownloadRigOptions {
   store?: MemoryStoreOptions;
   leastPartBytes?: number;
   splitBytes?: number;
+  lineBytesPerSecond?: number;
   /** A store that is there already. */
   files?: MemoryStore;
 }
@@ -46,6 +47,7 @@ export function createDownloadRig(options: DownloadRigOptions = {}): DownloadRig
     allowedNetworks: parseNetworks(options.allowedNetworks ?? ['127.0.0.0/8']),
     ...(options.leastPartBytes !== undefined && { leastPartBytes: options.leastPartBytes }),
     ...(options.splitBytes !== undefined && { splitBytes: options.splitBytes }),
+    ...(options.lineBytesPerSecond !== undefined && { lineBytesPerSecond: options.lineBytesPerSecond }),
   });
   onTestFinished(() => downloader.close());
   return { ...downloader, store, clock, budget };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Job, Loan, Stored } from '../../../core/download/downloader.ts';
 import type { PartialFile } from '../../../core/model/partial-file.ts';
@@ -6,6 +7,7 @@ import { ObjectStoreError } from '../../../core/ports/object-store.ts';
 import { createDownloadRig, jobFor, type DownloadRig, type JobOptions } from '../../helpers/download.ts';
 import { createMemoryStore } from '../../helpers/memory-store.ts';
 import { startOrigin, type Answer, type Origin, type Visit } from '../../helpers/origin.ts';
+import { until } from '../../helpers/until.ts';
 import { rangeOf, serve, version, type Version } from '../../helpers/versions.ts';
 
 const PART_BYTES = 16;
@@ -153,6 +155,31 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('has a further connection no sooner than the line could take a part for the one before', async () => {
+    const enough = Promise.withResolvers<undefined>();
+    const rig = createDownloadRig({ ...small, lineBytesPerSecond: 10 * PART_BYTES });
+    const slow = slowStream(A, 3);
+    const origin = await startOrigin({
+      '/a': async (visit) => {
+        if (rangeOf(visit.request.headers)) await enough.promise;
+        await slow(visit);
+      },
+    });
+    const { attempt, lender } = createEntry(rig, origin.url('/a'));
+    const end = attempt();
+    for (const lent of [1, 2, 3]) {
+      await until(() => lender.lent() === lent);
+      for (let turns = 0; turns < 100; turns++) await setImmediate();
+      expect(lender.lent()).toBe(lent);
+      await rig.clock.advance(99);
+      expect(lender.lent()).toBe(lent);
+      await rig.clock.advance(1);
+    }
+    enough.resolve(undefined);
+    expect(await end).toMatchObject({ state: 'done' });
+    expectStored(rig, A);
+  });
+
   test('has few parts on their way to the store, where that is slower than the source', async () => {
     const origin = await startOrigin({ '/a': slowStream(A, PARTS - 5) });
     const stored = Promise.withResolvers<undefined>();
@@ -165,7 +192,7 @@ describe('a large file', () => {
           if (call !== 'putPart' || part === 1) return;
           if (++underWay === 4) {
             // Long enough for all others to be asked for.
-            for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+            for (let turns = 0; turns < 100; turns++) await setImmediate();
             asked = rangesOf(origin).filter(Boolean).length;
             stored.resolve(undefined);
           }
@@ -280,7 +307,6 @@ describe('a large file', () => {
   ])('whose source %s what is more than so many at once, comes over so many', async (_, surplus) => {
     const most = 3;
     const enough = Promise.withResolvers<undefined>();
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
     const rig = createDownloadRig(small);
     let asked = 0;
     let open = 0;
@@ -297,14 +323,14 @@ describe('a large file', () => {
           return;
         }
         if (asked++ > 0) {
-          while (rig.store.calls.putPart === 0) await turn(); // until the first has landed
+          while (rig.store.calls.putPart === 0) await setImmediate(); // until the first has landed
           if (open >= most) {
             refused += 1;
             surplus()(visit);
             return;
           }
           open += 1;
-          while (refused < 5) await turn(); // until those that are too many have come and gone
+          while (refused < 5) await setImmediate(); // until those that are too many have come and gone
           open -= 1;
         }
         await serve(A)(visit);
@@ -436,7 +462,7 @@ describe('a large file to which a signed URL leads', () => {
       // Slow enough for the others to have what is left.
       for (let at = from; at < end && !visit.socket.destroyed; at += PART_BYTES) {
         response.write(A.body.subarray(at, Math.min(end, at + PART_BYTES)));
-        for (let n = 0; n < 100; n++) await new Promise((resolve) => setImmediate(resolve));
+        for (let n = 0; n < 100; n++) await setImmediate();
       }
       response.end();
     };
@@ -540,7 +566,7 @@ describe('an attempt that ends in the middle of a large file', () => {
     const entry = createEntry(rig, origin.url('/a'));
     const end = entry.attempt(rig, { keep: (partial) => told.push(partial) });
     while (!rangesOf(origin).some((range, i) => i > 0 && range === undefined)) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await setImmediate();
       if (requests > 4) landing.resolve(undefined);
     }
     expect(await end).toMatchObject({ state: 'done', sha256: sha256(B) });
