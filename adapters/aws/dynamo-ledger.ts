@@ -142,9 +142,10 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
     await client.send(new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } }));
   }
 
-  /** The items of a partition by `sk`, page by page. */
+  /** The items of a partition by `sk`, page by page; no more than the limit, if it has one. */
   async function* query(pk: string, input: Partial<QueryCommandInput> = {}): AsyncGenerator<Attributes> {
     const { KeyConditionExpression: range, ExpressionAttributeValues: values, ...rest } = input;
+    let left = input.Limit ?? Infinity;
     let from: Attributes | undefined;
     do {
       const page = await client.send(
@@ -157,15 +158,17 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
           ...rest,
         }),
       );
-      yield* page.Items ?? [];
+      const items = (page.Items ?? []).slice(0, left);
+      yield* items;
+      left -= items.length;
       from = page.LastEvaluatedKey;
-    } while (from !== undefined);
+    } while (from !== undefined && left > 0);
   }
 
   /** A batch, and as much of its shards as is asked for. */
-  async function readBatch(batchId: string, projection?: Partial<QueryCommandInput>) {
+  async function readBatch(batchId: string, input?: Partial<QueryCommandInput>) {
     // `BATCH` comes before every shard.
-    const [first, ...rest] = await Array.fromAsync(query(batchId, projection));
+    const [first, ...rest] = await Array.fromAsync(query(batchId, input));
     if (first?.sk?.S !== BATCH) return undefined;
     return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
   }
@@ -192,7 +195,7 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
     },
     replaceShard: (next) => replace(shardKey(next.batchId, next.shard), next, ttlOfShard(next)),
 
-    readBatch: (batchId) => readBatch(batchId),
+    readBatch: (batchId, limit) => readBatch(batchId, limit === undefined ? {} : { Limit: 1 + limit }),
     // Costs as many read units, but half of the bytes and of the time that they take to be parsed.
     readProgress: (batchId) => readBatch(batchId, PROGRESS),
     async readShards(batchId, { from, limit, descending = false }) {
@@ -203,24 +206,18 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
           ':last': { S: shardKey(batchId, descending ? from : MAX_SHARD).sk },
         },
       };
-      const shards: ShardRecord[] = [];
-      for await (const item of query(batchId, { ...range, ScanIndexForward: !descending, Limit: limit })) {
-        shards.push(recordOf(item) as ShardRecord);
-        if (shards.length === limit) break;
-      }
-      return shards;
+      const items = query(batchId, { ...range, ScanIndexForward: !descending, Limit: limit });
+      return Array.fromAsync(items, (item) => recordOf(item) as ShardRecord);
     },
     async listBatches({ limit, before }) {
       const older: Partial<QueryCommandInput> =
         before === undefined
           ? {}
           : { KeyConditionExpression: 'sk < :before', ExpressionAttributeValues: { ':before': { S: before } } };
-      const items: BatchListItem[] = [];
-      for await (const item of query(LIST, { ...older, ScanIndexForward: false, Limit: limit })) {
-        items.push({ id: item.sk?.S ?? '', ...(recordOf(item) as Omit<BatchListItem, 'id'>) });
-        if (items.length === limit) break;
-      }
-      return items;
+      const items = query(LIST, { ...older, ScanIndexForward: false, Limit: limit });
+      return Array.fromAsync(items, (item): BatchListItem => {
+        return { id: item.sk?.S ?? '', ...(recordOf(item) as Omit<BatchListItem, 'id'>) };
+      });
     },
 
     async listOpen() {

@@ -56,6 +56,7 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     SELECT NULL AS shard, record FROM batches WHERE id = :id
     UNION ALL SELECT shard, record FROM shards WHERE batch_id = :id
     ORDER BY shard NULLS FIRST
+    LIMIT :rows
   `);
   const selectUp = database.prepare(
     'SELECT record FROM shards WHERE batch_id = ? AND shard >= ? ORDER BY shard LIMIT ?',
@@ -101,8 +102,9 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
     });
   }
 
-  function readBatch(batchId: string) {
-    const [first, ...rest] = selectAll.all({ id: batchId });
+  /** With its first `limit` shards, or all of them. */
+  function readBatch(batchId: string, limit?: number) {
+    const [first, ...rest] = selectAll.all({ id: batchId, rows: limit === undefined ? -1 : 1 + limit });
     if (first?.shard !== null) return undefined;
     return { batch: batchOf(first), shards: rest.map(shardOf) };
   }
@@ -135,7 +137,7 @@ export function createSqliteLedger(path: string): Ledger & Closeable {
         () => updateShard.run(next.rev, JSON.stringify(next), next.batchId, next.shard, next.rev - 1).changes === 1,
       ),
 
-    readBatch: (batchId) => Promise.try(() => readBatch(batchId)),
+    readBatch: (batchId, limit) => Promise.try(() => readBatch(batchId, limit)),
     readProgress: (batchId) => Promise.try(() => readBatch(batchId)),
     readShards: (batchId, { from, limit, descending }) =>
       Promise.try(() => (descending ? selectDown : selectUp).all(batchId, from, limit).map(shardOf)),

@@ -20,6 +20,9 @@ interface Position {
   lines: number;
 }
 
+/** Shards that are read with the batch; the others only if these have too little for a page, or the cursor is beyond them. */
+const FIRST_SHARDS = 32;
+
 /** The cursor that nothing was read up to. */
 const BEGINNING = '0';
 
@@ -41,10 +44,13 @@ export async function listOutcomes(
     links?: ReadableFiles | undefined;
   },
 ): Promise<{ files: LinkedOutcome[]; nextCursor?: string }> {
-  const read = await ledger.readBatch(batchId);
+  const { cursor = BEGINNING } = query;
+  const limit = cursor.split('-').length > FIRST_SHARDS ? undefined : FIRST_SHARDS;
+  const read = await ledger.readBatch(batchId, limit);
   if (!read) throw new UnknownBatchError(batchId);
   const { batch, shards } = read;
-  const positions = decodeCursor(query.cursor ?? BEGINNING, batch.shardCount, shards);
+  let isWhole = shards.length !== limit || shards.length >= batch.shardCount;
+  const positions = decodeCursor(cursor, batch.shardCount, shards);
   const at = ({ shard }: ShardRecord) => positions[shard] ?? { seq: 0, lines: 0 };
 
   const files: Outcome[] = [];
@@ -53,8 +59,15 @@ export async function listOutcomes(
   const hasRoom = () => files.length < query.limit && bytes < MAX_PAGE_BYTES;
   const isFull = () => !hasRoom() || requests >= MAX_REQUESTS_PER_PAGE;
 
-  for (const shard of shards) {
-    if (isFull()) break;
+  for (let i = 0; !isFull(); i++) {
+    if (i === shards.length && !isWhole) {
+      // Later than the batch: what was closed then has all its outcomes.
+      const from = (shards.at(-1)?.shard ?? -1) + 1;
+      shards.push(...(await ledger.readShards(batchId, { from, limit: batch.shardCount })));
+      isWhole = true;
+    }
+    const shard = shards[i];
+    if (!shard) break;
     const position = at(shard);
     if (position.seq === shard.seq) continue;
     if (query.state !== undefined && shard[query.state] === 0) {
@@ -84,7 +97,7 @@ export async function listOutcomes(
     }
   }
 
-  const complete = batch.closedAt !== undefined && shards.every((shard) => at(shard).seq === shard.seq);
+  const complete = batch.closedAt !== undefined && isWhole && shards.every((shard) => at(shard).seq === shard.seq);
   return {
     files: query.links ? await linkOutcomes(query.links, batch.options.prefix, files) : files,
     ...(!complete && { nextCursor: encodeCursor(positions) }),

@@ -23,8 +23,8 @@ export interface Ledger {
   /** Lands only if the stored `rev` is `next.rev - 1`; `false` otherwise. */
   replaceShard(next: ShardRecord): Promise<boolean>;
 
-  /** A batch and its shards, ordered by number, by one query. */
-  readBatch(batchId: string): Promise<{ batch: BatchRecord; shards: ShardRecord[] } | undefined>;
+  /** A batch and its shards, ordered by number, or the first `limit` of them, by one query. */
+  readBatch(batchId: string, limit?: number): Promise<{ batch: BatchRecord; shards: ShardRecord[] } | undefined>;
   /** The same, of shards at least what says how far they are. */
   readProgress(batchId: string): Promise<{ batch: BatchRecord; shards: ShardProgress[] } | undefined>;
   /**

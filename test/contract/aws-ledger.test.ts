@@ -63,6 +63,12 @@ describe('requests', () => {
     const before = wire.calls.length;
     expect((await ledger.readBatch(batch.id))?.shards.map(({ shard }) => shard)).toEqual(numbers);
     expect(wire.calls.slice(before).map(({ command }) => command)).toEqual(['Query', 'Query', 'Query']);
+
+    // A page of 1 MB has some 50 of them.
+    for (const limit of [1, 60]) {
+      expect((await ledger.readBatch(batch.id, limit))?.shards).toHaveLength(limit);
+      expect(await ledger.readShards(batch.id, { from: 5, limit })).toHaveLength(limit);
+    }
   });
 
   test.each([

@@ -131,7 +131,11 @@ export function describeLedger(name: string, create: () => Promise<Ledger>): voi
       await ledger.createShard(shardRecord(other.id, 0));
       const shards = numbers.map((n) => shardRecord(batch.id, n, { cursor: n }));
       expect(await ledger.readBatch(batch.id)).toEqual({ batch, shards });
+      expect(await ledger.readBatch(batch.id, 3)).toEqual({ batch, shards: shards.slice(0, 3) });
+      expect(await ledger.readBatch(batch.id, 120)).toEqual({ batch, shards });
+      expect(await ledger.readBatch(other.id, 3)).toEqual({ batch: other, shards: [shardRecord(other.id, 0)] });
       expect(await ledger.readBatch(batchRecord().id)).toBeUndefined();
+      expect(await ledger.readBatch(batchRecord().id, 3)).toBeUndefined();
     });
 
     test('what says how far a batch is can be read alone, its own record being whole', async () => {

@@ -53,9 +53,9 @@ export class Servers {
     const call = <T>(name: string, apply: () => T) => this.scheduler.call(actor, name, apply);
     const id = (s: { batchId: string; shard: number }) => `${s.batchId}/${s.shard}`;
     const copy = <T>(value: T): T => structuredClone(value);
-    const readBatch = (batchId: string) => {
+    const readBatch = (batchId: string, limit?: number) => {
       const batch = this.batches.get(batchId);
-      return batch && { batch: copy(batch), shards: copy(this.shardsOf(batchId)) };
+      return batch && { batch: copy(batch), shards: copy(this.shardsOf(batchId).slice(0, limit)) };
     };
     return {
       createBatch: (batch) =>
@@ -91,7 +91,7 @@ export class Servers {
           this.changed(next.batchId, next.shard, actor);
           return true;
         }),
-      readBatch: (batchId) => call('query batch', () => readBatch(batchId)),
+      readBatch: (batchId, limit) => call('query batch', () => readBatch(batchId, limit)),
       readProgress: (batchId) => call('query progress', () => readBatch(batchId)),
       readShards: (batchId, { from, limit, descending }) =>
         call(`query shards ${descending ? 'down' : 'up'} from ${from}`, () => {

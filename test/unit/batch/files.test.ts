@@ -21,6 +21,10 @@ async function close(service: TestService, id: string, shards: number): Promise<
   await closeBatch(service, id);
 }
 
+/** More shards than are read with the batch, and three of them: the first, the last of those, and one beyond. */
+const MANY = 41;
+const [FIRST, MIDDLE, LAST] = [0, 31, 40];
+
 type Query = Parameters<typeof listOutcomes>[2];
 
 /** Follows the cursors to the end, if there is one, and no further than `pages` pages. */
@@ -57,16 +61,16 @@ describe('the outcomes of a batch', () => {
       maxLength: 4,
     });
     const step = fc.oneof(
-      fc.record({ settle: endings, shard: fc.nat(2), stale: fc.boolean() }),
+      fc.record({ settle: endings, shard: fc.constantFrom(FIRST, MIDDLE, LAST), stale: fc.boolean() }),
       fc.record({ read: fc.integer({ min: 1, max: 5 }) }),
     );
     const anyState = fc.constantFrom<Query['state']>(undefined, 'done', 'failed', 'skipped');
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), anyState, async (steps, state) => {
         const service = await createService();
-        const id = await createBatch(service, 3);
-        const settled: Outcome[][] = [[], [], []];
-        const seqs = [0, 0, 0];
+        const id = await createBatch(service, MANY);
+        const settled = Array.from({ length: MANY }, (): Outcome[] => []);
+        const seqs = settled.map(() => 0);
         const met: Outcome[] = [];
         let cursor: string | undefined;
         const read = async (limit: number) => {
@@ -93,7 +97,7 @@ describe('the outcomes of a batch', () => {
           // One that dies now.
           if (step.stale) await putResults(service, id, step.shard, seq + 1, seq, [outcome(-3, 'done')]);
         }
-        await close(service, id, 3);
+        await close(service, id, MANY);
         do await read(3);
         while (cursor !== undefined);
 
@@ -109,21 +113,58 @@ describe('the outcomes of a batch', () => {
     );
   });
 
-  test('of a closed batch end where nothing more can come, be the last page full or not', async () => {
+  test.each([
+    ['few', 3, 1],
+    ['many', MANY, MIDDLE],
+    ['many', MANY, LAST],
+  ])('of a closed batch of %s shards end where nothing more can come', async (_, shards, last) => {
     const service = await createService();
-    const id = await createBatch(service, 3);
+    const id = await createBatch(service, shards);
     await settle(service, id, 0, [outcome(1, 'done'), outcome(2, 'done')]);
-    await settle(service, id, 1, [outcome(3, 'done'), outcome(4, 'done')]);
+    await settle(service, id, last, [outcome(3, 'done'), outcome(4, 'done')]);
     const running = await readAll(service, id, { limit: 4 }, 3);
     expect(indexes(running.files)).toEqual([1, 2, 3, 4]);
     expect(running.cursor).toBeDefined();
 
-    await close(service, id, 3);
+    await close(service, id, shards);
     for (const limit of [1, 2, 3, 4, 5]) {
       expect(indexes((await readAll(service, id, { limit })).files)).toEqual([1, 2, 3, 4]);
     }
-    expect(await listOutcomes(service, id, { limit: 4 })).not.toHaveProperty('nextCursor');
+    expect(await listOutcomes(service, id, { limit: 5 })).not.toHaveProperty('nextCursor');
     expect(await listOutcomes(service, id, { limit: 4, cursor: running.cursor })).toEqual({ files: [] });
+  });
+
+  test('of few shards end with a full page, if that has all', async () => {
+    const service = await createService();
+    const id = await createBatch(service, 3);
+    await settle(service, id, 0, [outcome(1, 'done'), outcome(2, 'done')]);
+    await close(service, id, 3);
+    expect(await listOutcomes(service, id, { limit: 2 })).not.toHaveProperty('nextCursor');
+  });
+
+  test('are read of no more shards than a page takes', async () => {
+    const service = await createService();
+    const id = await createBatch(service, MANY);
+    for (const shard of [FIRST, LAST]) await settle(service, id, shard, [outcome(shard, 'done')]);
+    let read = 0;
+    const ledger: TestService['ledger'] = {
+      ...service.ledger,
+      readBatch: async (...parameters) => {
+        const found = await service.ledger.readBatch(...parameters);
+        read += found?.shards.length ?? 0;
+        return found;
+      },
+      readShards: async (...parameters) => {
+        const found = await service.ledger.readShards(...parameters);
+        read += found.length;
+        return found;
+      },
+    };
+    const first = await listOutcomes({ ...service, ledger }, id, { limit: 1 });
+    expect([indexes(first.files), read]).toEqual([[FIRST], 32]);
+    read = 0;
+    const second = await listOutcomes({ ...service, ledger }, id, { limit: 1, cursor: first.nextCursor });
+    expect([indexes(second.files), read]).toEqual([[LAST], MANY]);
   });
 
   test('of one kind can be asked for, and another kind with the same cursor', async () => {
