@@ -234,7 +234,8 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     if (error instanceof DownloadError && error.code === 'SOURCE_CHANGED') attempt.fail(error);
     else if (!isPassing(error) && !isRefusal) isRefused = true;
     else {
-      most = Math.max(1, lanes.size - 1);
+      // While there may be more than there are, one alone says nothing about their number.
+      if (faults > 0 || lanes.size >= Math.floor(most)) most = Math.max(1, lanes.size - 1);
       if (faults !== before || ++faults < MOST_FAULTS) return;
       isRefused = true;
       isStale = isRefusal && file.isRedirected;

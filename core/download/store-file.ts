@@ -31,6 +31,8 @@ export interface StoreFileDeps extends SourceDeps {
   keptDigests: KeptDigests;
   /** When other workers are asked to help; never if left out. */
   help?: HelpSettings | undefined;
+  /** No less than the worker's line can take. Without a limit if left out. */
+  lineBytesPerSecond?: number | undefined;
   /** Bytes of the smallest part, and of the smallest file that is split. */
   leastPartBytes: number;
   splitBytes: number;

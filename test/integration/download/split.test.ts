@@ -180,6 +180,33 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('has all its connections although one fails while they are begun', async () => {
+    const enough = Promise.withResolvers<undefined>();
+    const rig = createDownloadRig({ ...small, lineBytesPerSecond: 10 * PART_BYTES });
+    const slow = slowStream(A, 3);
+    let asked = 0;
+    const origin = await startOrigin({
+      '/a': async (visit) => {
+        const isRange = rangeOf(visit.request.headers) !== undefined;
+        if (isRange && ++asked === 1) return void visit.response.writeHead(503).end();
+        if (isRange) await enough.promise;
+        await slow(visit);
+      },
+    });
+    const { attempt, lender } = createEntry(rig, origin.url('/a'));
+    const end = attempt();
+    await until(() => lender.failures.length === 1);
+    for (const lent of [1, 2, 3]) {
+      await rig.clock.advance(100);
+      await until(() => lender.lent() === lent);
+      for (let turns = 0; turns < 100; turns++) await setImmediate();
+    }
+    enough.resolve(undefined);
+    expect(await end).toMatchObject({ state: 'done' });
+    expect(lender.failures).toEqual(['UNAVAILABLE']);
+    expectStored(rig, A);
+  });
+
   test('has few parts on their way to the store, where that is slower than the source', async () => {
     const origin = await startOrigin({ '/a': slowStream(A, PARTS - 5) });
     const stored = Promise.withResolvers<undefined>();
