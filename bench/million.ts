@@ -21,8 +21,10 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
+import { MAX_LIST_ENTRIES } from '../core/model/limits.ts';
+import { OPTION_RANGES } from '../core/model/options.ts';
 import type { FileDocument, ListDocument, StatusDocument } from '../http/documents.ts';
-import { readCommandLine, wholeNumber } from './harness/command-line.ts';
+import { numberWithin, readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { temporaryFolder } from './processes.ts';
 import type { OriginReport } from './tiny-origin.ts';
 
@@ -70,10 +72,13 @@ function commandLine() {
   return {
     entries:
       pace === undefined
-        ? wholeNumber('ENTRIES without --pace', entries, LEAST_UNPACED)
-        : wholeNumber('ENTRIES', entries),
+        ? wholeNumber('ENTRIES without --pace', entries, LEAST_UNPACED, MAX_LIST_ENTRIES)
+        : wholeNumber('ENTRIES', entries, 1, MAX_LIST_ENTRIES),
     host,
-    options: pace === undefined ? {} : { requestsPerSecondPerHost: wholeNumber('--pace', pace) },
+    options:
+      pace === undefined
+        ? {}
+        : { requestsPerSecondPerHost: numberWithin('--pace', pace, OPTION_RANGES.requestsPerSecondPerHost) },
   };
 }
 

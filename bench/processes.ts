@@ -17,6 +17,13 @@ export function temporaryFolder(parent: string, prefix: string): string {
   return folder;
 }
 
+/** The role of this process and what belongs to it. Errors: it was not started by `createProcesses`, and was given one. */
+export function roleOf(positionals: readonly string[]): readonly [name: string, ...rest: string[]] {
+  const [name = 'main', ...rest] = positionals;
+  if (name !== 'main' && process.send === undefined) throw new Error(`It takes flags only, not "${name}".`);
+  return [name, ...rest];
+}
+
 /** The other processes of a benchmark, which run its own module in other roles. They end with the block that has them. */
 export interface Processes extends Disposable {
   /** Starts one; resolves with the first thing that it says. Errors: it has ended without a word. */

@@ -151,7 +151,7 @@ function downloadThenCopy(stage: Stage): Contestant {
       await rm(folder, { recursive: true });
     }
   };
-  return { ...contestant('aria2c, rclone', stage, run), executables: ['aria2c', 'rclone'] };
+  return { ...contestant('aria2c & rclone', stage, run), executables: ['aria2c', 'rclone'] };
 }
 
 type Run = Contestant['play'];

@@ -24,7 +24,7 @@ import type { Stored } from '../core/download/downloader.ts';
 import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import type { ObjectStore } from '../core/ports/object-store.ts';
 import { readCommandLine, wholeNumber } from './harness/command-line.ts';
-import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
+import { createProcesses, digestOf, roleOf, temporaryFolder } from './processes.ts';
 
 const MIB = 1024 ** 2;
 /** What the process of the downloads may take. */
@@ -32,14 +32,20 @@ const MAX_RESIDENT_MB = 300;
 /** Each part takes so long, however fast the disk is: a whole budget of parts is stored at 256 MiB/s. */
 const PART_DELAY_MS = 500;
 const SAMPLE_MS = 20;
+const MOST_MIB = 1e6;
 
-const { values, positionals, files, bytes } = readCommandLine(() => {
+const { values, role, files, bytes } = readCommandLine(() => {
   const parsed = parseArgs({
     allowPositionals: true,
     options: { files: { type: 'string', default: '16' }, mb: { type: 'string', default: '256' } },
   });
   const { files, mb } = parsed.values;
-  return { ...parsed, files: wholeNumber('--files', files), bytes: wholeNumber('--mb', mb) * MIB };
+  return {
+    values: parsed.values,
+    role: roleOf(parsed.positionals),
+    files: wholeNumber('--files', files),
+    bytes: wholeNumber('--mb', mb, 1, MOST_MIB) * MIB,
+  };
 });
 
 interface Report {
@@ -51,11 +57,11 @@ interface Report {
 }
 
 const roles: Record<string, () => Promise<void>> = { main, source, downloads };
-const [role = 'main', ...rest] = positionals;
+const [name, ...rest] = role;
 /** Bytes that files are made of. */
 let noise: Buffer | undefined;
 
-await roles[role]?.();
+await roles[name]?.();
 
 async function main(): Promise<void> {
   const folder = temporaryFolder(tmpdir(), 'downburst-memory-');

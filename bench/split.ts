@@ -17,7 +17,7 @@ import { DEFAULT_OPTIONS } from '../core/model/options.ts';
 import { LEAST_PART_BYTES } from '../local/stores.ts';
 import { HEAP_LIMITS } from '../local/worker-pool.ts';
 import { readCommandLine, wholeNumber } from './harness/command-line.ts';
-import { createProcesses, digestOf, temporaryFolder } from './processes.ts';
+import { createProcesses, digestOf, roleOf, temporaryFolder } from './processes.ts';
 
 /**
  * One large file from a source that gives each connection so many bytes a second: how much faster it is over 16
@@ -32,11 +32,12 @@ const LEAST_SPEEDUP = 10;
 const MAX_RESIDENT_MB = 250;
 /** Sixteen connections have four parts each then; the parts of less come out unevenly, and the start counts. */
 const LEAST_MIB = 512;
+const MOST_MIB = 1e6;
 const SAMPLE_MS = 20;
 /** The source sends so much at once. */
 const PIECE_BYTES = 256 * 1024;
 
-const { values, positionals, bytes, bytesPerSecond } = readCommandLine(() => {
+const { values, role, bytes, bytesPerSecond } = readCommandLine(() => {
   const parsed = parseArgs({
     allowPositionals: true,
     options: {
@@ -47,8 +48,9 @@ const { values, positionals, bytes, bytesPerSecond } = readCommandLine(() => {
     },
   });
   return {
-    ...parsed,
-    bytes: wholeNumber('--mb', parsed.values.mb, LEAST_MIB) * MIB,
+    values: parsed.values,
+    role: roleOf(parsed.positionals),
+    bytes: wholeNumber('--mb', parsed.values.mb, LEAST_MIB, MOST_MIB) * MIB,
     bytesPerSecond: wholeNumber('--mb-per-second', parsed.values['mb-per-second']) * 1e6,
   };
 });
@@ -64,15 +66,15 @@ interface Report {
 }
 
 const roles: Record<string, () => Promise<void>> = { main, source, download };
-const [role = 'main', ...rest] = positionals;
+const [name, ...rest] = role;
 const noise = createHash('shake256', { outputLength: 2 * MIB })
   .update('downburst')
   .digest();
 
-await roles[role]?.();
+await roles[name]?.();
 
 async function main(): Promise<void> {
-  const folder = temporaryFolder(values.folder, 'downburst-split-');
+  const folder = readCommandLine(() => temporaryFolder(values.folder, 'downburst-split-'));
   const flags = ['--mb', values.mb, '--mb-per-second', values['mb-per-second']];
   using processes = createProcesses(import.meta.filename, flags, [
     `--max-old-space-size=${HEAP_LIMITS.maxOldGenerationSizeMb}`,

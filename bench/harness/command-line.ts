@@ -10,9 +10,16 @@ export function readCommandLine<T>(read: () => T): T {
   }
 }
 
-/** The whole number that a flag was given. Errors: it is none, or less than `least`. */
-export function wholeNumber(flag: string, text: string, least = 1): number {
+/** The whole number that a flag was given. Errors: it is none, or not within these bounds. */
+export function wholeNumber(flag: string, text: string, least = 1, most = 1e9): number {
+  const number = numberWithin(flag, text, { min: least, max: most });
+  if (Number.isInteger(number)) return number;
+  throw new Error(`${flag} takes a whole number, not "${text}".`);
+}
+
+/** The number that a flag was given. Errors: it is none, or not within these bounds. */
+export function numberWithin(flag: string, text: string, { min, max }: { min: number; max: number }): number {
   const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new Error(`${flag} takes a whole number from ${least}, not "${text}".`);
+  if (text.trim() !== '' && number >= min && number <= max) return number;
+  throw new Error(`${flag} takes a number from ${min} to ${max}, not "${text}".`);
 }

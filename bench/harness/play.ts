@@ -97,11 +97,11 @@ async function playRounds(
 
 async function rowOf({ name: contestant, executables = [] }: Contestant): Promise<Row> {
   const paths = await Promise.all(executables.map((name) => findExecutable(name)));
-  const missing = executables.filter((_, i) => paths[i] === undefined).join(', ');
+  const missing = executables.filter((_, i) => paths[i] === undefined).join(' & ');
   if (missing !== '') return { contestant, state: 'not installed', missing, rounds: [] };
   const versions = await Promise.all(paths.map((path = '') => versionOf(path)));
   const row: Row = { contestant, state: 'played', rounds: [] };
-  return versions.length === 0 ? row : { ...row, version: versions.join(', ') };
+  return versions.length === 0 ? row : { ...row, version: versions.join(' & ') };
 }
 
 function judge({ measure, ...aim }: Aim, of: (name: string) => Measured | undefined): AimResult {

@@ -44,16 +44,20 @@ export function countRequests(calls: readonly WireCall[], isFile: (call: WireCal
   return { ofFiles, others };
 }
 
+interface ItemKey {
+  sk?: unknown;
+}
+
 /**
- * Names every attempt by what it is about and how often that was tried before: the same in all runs of a test, though
- * keys hold the sources' ports, which are not.
+ * Names every attempt by what it is about and how often that was tried before: what a test tries first is named the same
+ * in all its runs, though keys hold the sources' ports, which are not.
  */
 export function createNames(): (call: WireCall) => string {
   const attempts = new Map<string, number>();
-  return ({ service, command, input: { Key, PartNumber, Item } }) => {
-    const sortKey = (Item as { sk?: unknown } | undefined)?.sk;
-    const key = typeof Key === 'string' ? Key.replace(/(?<=\/127\.0\.0\.1)_\d+(?=\/)/, '') : undefined;
-    const about = JSON.stringify([service, command, key, PartNumber, sortKey]);
+  return ({ service, command, input }) => {
+    const { Key, PartNumber, Item } = input as { Key?: string | ItemKey; PartNumber?: number; Item?: ItemKey };
+    const key = typeof Key === 'string' ? Key.replace(/(?<=\/127\.0\.0\.1)_\d+(?=\/)/, '') : (Item ?? Key)?.sk;
+    const about = JSON.stringify([service, command, key, PartNumber]);
     const count = (attempts.get(about) ?? 0) + 1;
     attempts.set(about, count);
     return `${about} ${count}`;

@@ -146,10 +146,12 @@ it.each([
 });
 
 it.each([
-  [['split', '--mb', '16'], '--mb takes a whole number from 512, not "16".'],
-  [['split', '--mb-per-second', 'x'], '--mb-per-second takes a whole number from 1, not "x".'],
-  [['slow-store', '--files', '0'], '--files takes a whole number from 1, not "0".'],
-  [['million', '5000'], 'ENTRIES without --pace takes a whole number from 100000, not "5000".'],
+  [['split', '--mb', '16'], '--mb takes a number from 512 to 1000000, not "16".'],
+  [['split', '--mb-per-second', 'x'], '--mb-per-second takes a number from 1 to 1000000000, not "x".'],
+  [['split', '--folder', '/nowhere'], "ENOENT: no such file or directory, mkdtemp '/nowhere/downburst-split-XXXXXX'"],
+  [['split', '512'], 'It takes flags only, not "512".'],
+  [['slow-store', '--files', '1.5'], '--files takes a whole number, not "1.5".'],
+  [['million', '5000'], 'ENTRIES without --pace takes a number from 100000 to 10000000, not "5000".'],
   [['million', '--host', 'x'], '--host is embedded or deployed, not "x".'],
 ])('the script %j does nothing, and says what is wrong', async (args, problem) => {
   const temp = await tempFolder();

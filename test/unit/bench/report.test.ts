@@ -42,12 +42,12 @@ it('columns are as wide as what is in them, and text is in lines of 80 columns',
 
 it('a contestant that needs several programs says which of them is not installed', () => {
   const rows = [
-    { contestant: 'aria2c, rclone', state: 'not installed' as const, missing: 'rclone', rounds: [] },
+    { contestant: 'aria2c & rclone', state: 'not installed' as const, missing: 'rclone', rounds: [] },
     { contestant: 'wget2', state: 'not installed' as const, missing: 'wget2', rounds: [] },
   ];
   const table = tableText({ benchmark: 'a', title: 'case', notes: [], rows, aims: [] });
   expect(table.split('\n').slice(-2)).toEqual([
-    'aria2c, rclone  rclone not installed',
-    'wget2           not installed',
+    'aria2c & rclone  rclone not installed',
+    'wget2            not installed',
   ]);
 });
