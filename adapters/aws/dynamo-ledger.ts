@@ -156,9 +156,10 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
           ExpressionAttributeValues: { ...values, ':pk': { S: pk } },
           ExclusiveStartKey: from,
           ...rest,
+          ...(rest.Limit !== undefined && { Limit: left }),
         }),
       );
-      const items = (page.Items ?? []).slice(0, left);
+      const items = page.Items ?? [];
       yield* items;
       left -= items.length;
       from = page.LastEvaluatedKey;

@@ -48,7 +48,8 @@ export async function listOutcomes(
   const limit = cursor.split('-').length > FIRST_SHARDS ? undefined : FIRST_SHARDS;
   const read = await ledger.readBatch(batchId, limit);
   if (!read) throw new UnknownBatchError(batchId);
-  const { batch, shards } = read;
+  const { batch } = read;
+  let { shards } = read;
   let isWhole = shards.length !== limit || shards.length >= batch.shardCount;
   const positions = decodeCursor(cursor, batch.shardCount, shards);
   const at = ({ shard }: ShardRecord) => positions[shard] ?? { seq: 0, lines: 0 };
@@ -61,9 +62,10 @@ export async function listOutcomes(
 
   for (let i = 0; !isFull(); i++) {
     if (i === shards.length && !isWhole) {
-      // Later than the batch: what was closed then has all its outcomes.
-      const from = (shards.at(-1)?.shard ?? -1) + 1;
-      shards.push(...(await ledger.readShards(batchId, { from, limit: batch.shardCount })));
+      // With the batch again: if it is deleted meanwhile, its shards go after it.
+      const all = await ledger.readBatch(batchId);
+      if (!all) throw new UnknownBatchError(batchId);
+      ({ shards } = all);
       isWhole = true;
     }
     const shard = shards[i];

@@ -113,6 +113,8 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
   let isStale = false;
   /** How many may be lent: fewer where some fail while others come, since a source may have a limit of its own. Not whole. */
   let most = options.connectionsPerFile - 1;
+  /** Whether a part has failed: the first to do so while connections are begun leaves `most` as it is. */
+  let hasFailed = false;
   /** Whether the source has given a range, and not only promised to. */
   let isProven = file.landed.length > 0;
   let isShared = false;
@@ -234,8 +236,9 @@ export function createSplit(deps: SplitDeps, file: SplitFile, attempt: Attempt):
     if (error instanceof DownloadError && error.code === 'SOURCE_CHANGED') attempt.fail(error);
     else if (!isPassing(error) && !isRefusal) isRefused = true;
     else {
-      // While there may be more than there are, one alone says nothing about their number.
-      if (faults > 0 || lanes.size >= Math.floor(most)) most = Math.max(1, lanes.size - 1);
+      // While connections are still begun, one failure says nothing about how many the source takes.
+      if (hasFailed || lanes.size >= Math.floor(most)) most = Math.max(1, lanes.size - 1);
+      hasFailed = true;
       if (faults !== before || ++faults < MOST_FAULTS) return;
       isRefused = true;
       isStale = isRefusal && file.isRedirected;

@@ -207,6 +207,40 @@ describe('a large file', () => {
     expectStored(rig, A);
   });
 
+  test('has fewer connections once a second one fails, though others have come between', async () => {
+    const [third, enough] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const rig = createDownloadRig({ ...small, lineBytesPerSecond: 10 * PART_BYTES });
+    const slow = slowStream(A, 2);
+    let asked = 0;
+    const origin = await startOrigin({
+      '/a': async (visit) => {
+        const number = rangeOf(visit.request.headers) ? ++asked : 0;
+        if (number === 3) await third.promise;
+        if (number === 1 || number === 3) return void visit.response.writeHead(503).end();
+        if (number > 3) await enough.promise;
+        await slow(visit);
+      },
+    });
+    const { attempt, lender } = createEntry(rig, origin.url('/a'));
+    const end = attempt();
+    await until(() => lender.failures.length === 1);
+    for (const number of [2, 3, 4]) {
+      await rig.clock.advance(100);
+      await until(() => asked === number && (number > 2 || lender.lent() === 0));
+    }
+    expect(lender.lent()).toBe(2);
+    third.resolve(undefined);
+    await until(() => lender.failures.length === 2);
+    for (let times = 0; times < 3; times++) {
+      await rig.clock.advance(100);
+      for (let turns = 0; turns < 100; turns++) await setImmediate();
+      expect(lender.lent()).toBe(1);
+    }
+    enough.resolve(undefined);
+    expect(await end).toMatchObject({ state: 'done' });
+    expectStored(rig, A);
+  });
+
   test('has few parts on their way to the store, where that is slower than the source', async () => {
     const origin = await startOrigin({ '/a': slowStream(A, PARTS - 5) });
     const stored = Promise.withResolvers<undefined>();

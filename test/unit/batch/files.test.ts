@@ -154,17 +154,28 @@ describe('the outcomes of a batch', () => {
         read += found?.shards.length ?? 0;
         return found;
       },
-      readShards: async (...parameters) => {
-        const found = await service.ledger.readShards(...parameters);
-        read += found.length;
-        return found;
-      },
     };
     const first = await listOutcomes({ ...service, ledger }, id, { limit: 1 });
     expect([indexes(first.files), read]).toEqual([[FIRST], 32]);
     read = 0;
     const second = await listOutcomes({ ...service, ledger }, id, { limit: 1, cursor: first.nextCursor });
-    expect([indexes(second.files), read]).toEqual([[LAST], MANY]);
+    expect([indexes(second.files), read]).toEqual([[LAST], 32 + MANY]);
+  });
+
+  test('of a batch that is deleted meanwhile are an error, not fewer', async () => {
+    const service = await createService();
+    const id = await createBatch(service, MANY);
+    await settle(service, id, LAST, [outcome(1, 'failed')]);
+    await close(service, id, MANY);
+    const ledger: TestService['ledger'] = {
+      ...service.ledger,
+      readBatch: async (...parameters) => {
+        const found = await service.ledger.readBatch(...parameters);
+        await service.ledger.removeBatch(id);
+        return found;
+      },
+    };
+    await expect(listOutcomes({ ...service, ledger }, id, { limit: 100 })).rejects.toThrow(UnknownBatchError);
   });
 
   test('of one kind can be asked for, and another kind with the same cursor', async () => {
