@@ -142,8 +142,8 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
     await client.send(new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } }));
   }
 
-  /** The items of a partition by `sk`, page by page; no more than the limit, if it has one. */
-  async function* query(pk: string, input: Partial<QueryCommandInput> = {}): AsyncGenerator<Attributes> {
+  /** The items of a partition by `sk`, in pages as they come; no more than the limit, if it has one. */
+  async function* pages(pk: string, input: Partial<QueryCommandInput> = {}): AsyncGenerator<Attributes[]> {
     const { KeyConditionExpression: range, ExpressionAttributeValues: values, ...rest } = input;
     let left = input.Limit ?? Infinity;
     let from: Attributes | undefined;
@@ -160,18 +160,28 @@ export function createDynamoLedger(client: DynamoDBClient, table: string): Ledge
         }),
       );
       const items = page.Items ?? [];
-      yield* items;
+      yield items;
       left -= items.length;
       from = page.LastEvaluatedKey;
     } while (from !== undefined && left > 0);
   }
 
+  /** The same, one by one. */
+  async function* query(pk: string, input?: Partial<QueryCommandInput>): AsyncGenerator<Attributes> {
+    for await (const items of pages(pk, input)) yield* items;
+  }
+
   /** A batch, and as much of its shards as is asked for. */
   async function readBatch(batchId: string, input?: Partial<QueryCommandInput>) {
+    const read = await Array.fromAsync(pages(batchId, input));
     // `BATCH` comes before every shard.
-    const [first, ...rest] = await Array.fromAsync(query(batchId, input));
+    const [first, ...rest] = read.flat();
     if (first?.sk?.S !== BATCH) return undefined;
-    return { batch: recordOf(first) as BatchRecord, shards: rest.map((item) => recordOf(item) as ShardRecord) };
+    const batch = recordOf(first) as BatchRecord;
+    // If it was deleted between two pages, it is gone by now: it goes before its shards.
+    const mayBeCut = read.length > 1 && rest.length < batch.shardCount;
+    if (mayBeCut && !(await get(batchKey(batchId)))) return undefined;
+    return { batch, shards: rest.map((item) => recordOf(item) as ShardRecord) };
   }
 
   return {

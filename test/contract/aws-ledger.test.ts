@@ -3,6 +3,7 @@
  * of a megabyte. It never drops an item by its TTL, so that the attribute itself is looked at; and every read of its is
  * consistent, so that what was asked for is looked at where it goes on the wire.
  */
+import { Readable } from 'node:stream';
 import { GetItemCommand, QueryCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
 import { createDynamoLedger } from '../../adapters/aws/dynamo-ledger.ts';
@@ -51,6 +52,24 @@ describe('requests', () => {
     const before = wire.calls.length;
     expect((await ledger.readBatch(batch.id))?.shards).toHaveLength(3);
     expect(wire.calls.slice(before).map(({ command }) => command)).toEqual(['Query']);
+  });
+
+  test('a batch that is deleted between two pages is none, not one of fewer shards', async () => {
+    const { ledger, wire } = await startLedger();
+    const batch = batchRecord({ shardCount: 120 });
+    await ledger.createBatch(batch);
+    const waiting = 'x'.repeat(20_000);
+    const numbers = Array.from({ length: 120 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => ledger.createShard(shardRecord(batch.id, n, { waiting }))));
+    async function* afterDeletion(page: Readable) {
+      await ledger.removeBatch(batch.id);
+      yield* page;
+    }
+    wire.fault = () => {
+      wire.fault = () => undefined;
+      return { body: (page) => Readable.from(afterDeletion(page)) };
+    };
+    expect(await ledger.readBatch(batch.id)).toBeUndefined();
   });
 
   test('a batch whose records fill several pages is read whole', async () => {
