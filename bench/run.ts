@@ -12,14 +12,14 @@ import { parseArgs } from 'node:util';
 import { benchmarks, scripts } from './benchmarks.ts';
 import type { Benchmark } from './harness/benchmark.ts';
 import { CannotRun } from './harness/cannot-run.ts';
-import { readCommandLine, wholeNumber } from './harness/command-line.ts';
+import { EXIT_USAGE, readCommandLine, wholeNumber } from './harness/command-line.ts';
 import { makeContext } from './harness/context.ts';
 import { describeMachine } from './harness/machine.ts';
 import { play, type CaseResult } from './harness/play.ts';
 import { tableMarkdown, tableText } from './harness/report.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+const EXIT = { failed: 1, interrupted: 130 } as const;
 
 const USAGE = `Usage: npm run bench -- [NAME…] [options]
        npm run bench -- SCRIPT [its own arguments]
@@ -98,7 +98,7 @@ async function main(): Promise<number> {
     }
     if (!(error instanceof CannotRun)) throw error;
     console.error(error.message);
-    return EXIT.usage;
+    return EXIT_USAGE;
   }
   return results.some(({ rows }) => rows.some(({ state }) => state === 'failed')) ? EXIT.failed : 0;
 }

@@ -1,4 +1,5 @@
-const EXIT_USAGE = 2;
+/** The status of a process that cannot do what it was asked for. */
+export const EXIT_USAGE = 2;
 
 /** What `read` makes of the command line. Where it throws, its sentence is told, and the process ends with status 2. */
 export function readCommandLine<T>(read: () => T): T {
